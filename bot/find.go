@@ -1,0 +1,50 @@
+package bot
+
+import (
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/text"
+)
+
+// Prefix starts a command line.
+const Prefix = "/ortest"
+
+// FindCommands returns the command lines of a comment, in order.
+//
+// A command stands at the start of a line of a top-level paragraph. What
+// Markdown shows as code, as a quotation, as a list or not at all (an HTML
+// comment) is text about commands, not a command.
+func FindCommands(body string) []string {
+	src := []byte(strings.ReplaceAll(body, "\r\n", "\n"))
+	doc := goldmark.DefaultParser().Parse(text.NewReader(src))
+	var found []string
+	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
+		if n.Kind() != ast.KindParagraph {
+			continue
+		}
+		shown := shownStarts(n)
+		for i := range n.Lines().Len() {
+			seg := n.Lines().At(i)
+			line := strings.TrimRight(string(seg.Value(src)), " \t\n")
+			word, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+			if word == Prefix && shown[seg.Start] {
+				found = append(found, line)
+			}
+		}
+	}
+	return found
+}
+
+// shownStarts returns the offsets at which plain text of a paragraph begins; a line
+// inside a code span or an HTML comment begins at none of them.
+func shownStarts(paragraph ast.Node) map[int]bool {
+	starts := make(map[int]bool)
+	for n := paragraph.FirstChild(); n != nil; n = n.NextSibling() {
+		if t, ok := n.(*ast.Text); ok {
+			starts[t.Segment.Start] = true
+		}
+	}
+	return starts
+}

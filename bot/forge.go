@@ -1,0 +1,152 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// Forge is GitHub as the bot needs it; bot/github implements it. Every call
+// may have taken effect although it returned an error.
+type Forge interface {
+	Conversation
+	Checks
+	Actions
+}
+
+// Conversation is a pull request and what is said on it.
+type Conversation interface {
+	PullRequest(ctx context.Context, repo Repo, number int) (PullRequest, error)
+	Permission(ctx context.Context, repo Repo, login string) (role string, err error) // role_name: admin, maintain, write, triage, read, none, or a custom role
+	Comments(ctx context.Context, repo Repo, number int, since time.Time) ([]Comment, error)
+	CreateComment(ctx context.Context, repo Repo, number int, body string) (id int64, err error)
+	UpdateComment(ctx context.Context, repo Repo, id int64, body string) error // ErrGone when somebody deleted it
+	React(ctx context.Context, repo Repo, comment int64, content string) error // eyes, confused; adding twice is once
+}
+
+// Checks are the check runs of a commit.
+type Checks interface {
+	CheckRuns(ctx context.Context, repo Repo, sha string) ([]CheckRun, error) // our own only
+	CreateCheckRun(ctx context.Context, repo Repo, sha string, c CheckRun) (id int64, err error)
+	UpdateCheckRun(ctx context.Context, repo Repo, c CheckRun) error
+}
+
+// Actions are workflow runs and their runners.
+type Actions interface {
+	// Dispatch starts a workflow file of the default branch. It returns the workflow run's id.
+	Dispatch(ctx context.Context, repo Repo, workflow string, inputs map[string]string) (int64, error)
+	// FindWorkflowRun returns the id of the dispatched run whose name contains nonce, 0 when there is none.
+	FindWorkflowRun(ctx context.Context, repo Repo, workflow, nonce string) (int64, error)
+	Jobs(ctx context.Context, repo Repo, workflowRun int64) ([]Job, error)
+	CancelWorkflowRun(ctx context.Context, repo Repo, workflowRun int64) error // no error when it has ended
+	// MintRunner registers a single-use runner under a name with one label and
+	// returns its id and JIT configuration. A runner of that name is removed first.
+	MintRunner(ctx context.Context, repo Repo, name, label string) (id int64, jit string, err error)
+	RemoveRunner(ctx context.Context, repo Repo, id int64) error // no error when it is gone
+}
+
+// PullRequest is what the bot reads of one.
+type PullRequest struct {
+	Number int
+	Open   bool
+	Head   string // SHA
+	Base   string // branch
+	Fork   bool   // head is in another repository
+}
+
+// Comment is one comment on a pull request.
+type Comment struct {
+	ID        int64
+	Author    string // login
+	Bot       bool
+	Ours      bool // written by this App
+	Body      string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// CheckRun is a check run as it is shown. Status is queued, in_progress or
+// completed; Conclusion is set only then.
+type CheckRun struct {
+	ID          int64
+	Name        string
+	External    string // our run, so that a repeat finds it
+	Status      string
+	Conclusion  string
+	Details     string // URL
+	Title       string
+	Summary     string
+	Text        string
+	Annotations []Annotation // sent in batches of 50; GitHub appends
+	StartedAt   time.Time
+	CompletedAt time.Time
+}
+
+// Annotation marks lines of a file of the commit.
+type Annotation struct {
+	Path    string
+	Line    int
+	EndLine int
+	Level   string // notice, warning, failure
+	Title   string
+	Message string
+	Raw     string
+}
+
+// Job is a job of a workflow run.
+type Job struct {
+	ID         int64
+	Name       string
+	Labels     []string
+	Runner     int64
+	RunnerName string
+	Status     string // queued, in_progress, completed
+	Conclusion string
+}
+
+// Event is a webhook, decoded. At most one of the pointers is set; none means
+// an event that the bot does not use.
+type Event struct {
+	Comment *CommentEvent
+	Pull    *PullEvent
+	Job     *JobEvent
+}
+
+// CommentEvent is a comment on an issue or pull request.
+type CommentEvent struct {
+	Repo      Repo
+	Number    int
+	OnPull    bool
+	Action    string // created, edited, deleted
+	ID        int64
+	Body      string
+	Author    string
+	Sender    string // who acted
+	SenderBot bool
+	Ours      bool // sent by this App
+	CreatedAt time.Time
+}
+
+// PullEvent is a pull request opened or pushed to.
+type PullEvent struct {
+	Repo   Repo
+	Number int
+	Action string
+	Head   string
+	At     time.Time // GitHub's updated_at
+}
+
+// JobEvent is a workflow job that changed. It says where to look, not what is true.
+type JobEvent struct {
+	Repo        Repo
+	WorkflowRun int64
+	Job         Job
+	Action      string
+}
+
+// Decode reads a webhook's payload.
+type Decode func(event string, payload json.RawMessage) (Event, error)
+
+// ErrGone is what a forge returns for a thing that no longer exists.
+var ErrGone = errors.New("gone on GitHub")

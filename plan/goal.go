@@ -1,0 +1,92 @@
+// Package plan turns a request for goals into buckets that machines can serve.
+//
+// It is pure: it reads no clock, no file and no network. What it knows of the
+// world (projects, modes, durations, prices) is handed to it; package
+// plan/catalog has the data.
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Goal is one project in one mode; its name is "tv-ngx_lua".
+type Goal struct {
+	Mode    string `json:"mode"`    // t tr tw tv trv twv th thv tl to
+	Project string `json:"project"` // ngx_lua
+}
+
+// String returns the goal's name, which ParseGoal reads back.
+func (g Goal) String() string { return g.Mode + "-" + g.Project }
+
+// ParseGoal splits a goal's name at its first hyphen. It knows no catalog:
+// whether mode and project exist is the catalog's to say.
+func ParseGoal(name string) (Goal, error) {
+	mode, project, ok := strings.Cut(name, "-")
+	if !ok || mode == "" || project == "" {
+		return Goal{}, fmt.Errorf("%q is no goal: want MODE-PROJECT, such as tv-ngx_lua", name)
+	}
+	return Goal{Mode: mode, Project: project}, nil
+}
+
+// MarshalText writes the goal as its name.
+func (g Goal) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
+
+// UnmarshalText reads a goal's name.
+func (g *Goal) UnmarshalText(b []byte) (err error) {
+	*g, err = ParseGoal(string(b))
+	return err
+}
+
+// Piece is a goal, or a slice of a goal's test files: what one workflow job runs.
+type Piece struct {
+	Goal     Goal          `json:"goal"`
+	Part     int           `json:"part"`            // from 1
+	Parts    int           `json:"parts"`           // 1 when the goal is whole
+	Files    []string      `json:"files,omitempty"` // test files in order; none means all the goal has
+	Estimate time.Duration `json:"estimate"`        // wall time without boot and build
+}
+
+// String returns "tv-ngx_lua", or "tv-ngx_lua[2/5]" for a slice.
+func (p Piece) String() string {
+	if p.Parts <= 1 {
+		return p.Goal.String()
+	}
+	return fmt.Sprintf("%s[%d/%d]", p.Goal, p.Part, p.Parts)
+}
+
+// Bucket is the pieces one machine takes, in order.
+type Bucket struct {
+	Pieces   []Piece       `json:"pieces"`
+	Estimate time.Duration `json:"estimate"` // boot, builds and pieces
+}
+
+// Options are the flags of a request that change how its goals run, not which.
+type Options struct {
+	Arch         string `json:"arch"`                   // "linux x86_64"
+	Nginx        string `json:"nginx,omitempty"`        // -v: nginx core
+	CCOpt        string `json:"cc_opt,omitempty"`       // -o: nginx_cc_opt
+	InstanceType string `json:"instance,omitempty"`     // -i
+	Revision     string `json:"revision,omitempty"`     // -b: catalog revision
+	Force        bool   `json:"force,omitempty"`        // -f: clean rebuild
+	RestyCore    bool   `json:"resty_core,omitempty"`   // -c
+	NoSystemTap  bool   `json:"no_systemtap,omitempty"` // -S
+}
+
+// Plan is the answer to one request: its buckets and what they rest on.
+type Plan struct {
+	Options  Options       `json:"options"`
+	Limit    time.Duration `json:"limit"` // -t; no bucket is longer unless a single piece is
+	Buckets  []Bucket      `json:"buckets"`
+	Warnings []string      `json:"warnings,omitempty"` // sentences for a person, such as a guessed duration
+}
+
+// Pieces returns every piece of the plan in bucket order.
+func (p Plan) Pieces() []Piece {
+	var all []Piece
+	for _, b := range p.Buckets {
+		all = append(all, b.Pieces...)
+	}
+	return all
+}

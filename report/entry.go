@@ -1,0 +1,71 @@
+package report
+
+import "encoding/json"
+
+// Entry is one thing a piece reports while it runs, in order of Seq. The log
+// bytes that belong to it travel beside it and are stored unchanged; the
+// goal's log is their concatenation.
+//
+// The first entry of a piece is a manifest, then comes one file entry per test
+// file, and last an end. A piece whose end is missing is incomplete.
+type Entry struct {
+	Seq      int         `json:"seq"` // from 0, without gaps
+	Manifest *Manifest   `json:"manifest,omitempty"`
+	File     *FileResult `json:"file,omitempty"`
+	End      *End        `json:"end,omitempty"`
+}
+
+// Manifest says what a piece is about to test. Its log bytes are the wrapper's
+// header ("making GOAL ...", commit, versions) and the build's output.
+type Manifest struct {
+	Goal     string            `json:"goal"`
+	Repo     string            `json:"repo"`   // OWNER/NAME
+	Commit   string            `json:"commit"` // full SHA that was checked out
+	Arch     string            `json:"arch"`
+	Files    []TestFile        `json:"files"` // in the order they will run
+	Versions map[string]string `json:"versions,omitempty"`
+}
+
+// FileResult is the end of one test file's own prove. Its log bytes are what
+// that prove printed, stderr merged.
+type FileResult struct {
+	Path       string  `json:"path"`
+	Exit       int     `json:"exit"`             // prove's exit code; -1 when a signal ended it
+	Signal     string  `json:"signal,omitempty"` // such as "SIGKILL"
+	TimedOut   bool    `json:"timed_out,omitempty"`
+	Seconds    float64 `json:"seconds"`     // wall
+	CPUSeconds float64 `json:"cpu_seconds"` // user and system, children included
+}
+
+// End closes a piece. Reason is empty when every file of the manifest was run;
+// otherwise it says what stopped the piece before the tests ("build": with the
+// build's output in the log), in a few words.
+type End struct {
+	Reason string `json:"reason,omitempty"`
+	Phase  string `json:"phase,omitempty"` // prepare, checkout, build, test
+}
+
+// TestFile is a test file's census: what it should run.
+type TestFile struct {
+	Path   string  `json:"path"` // from the project's root, such as t/043-shdict.t
+	Blocks []Block `json:"blocks"`
+}
+
+// Block is one "=== TEST n: title" of a test file. Its identity is file, title
+// and Ordinal; Number changes whenever a block is inserted before it. A file
+// that is a plain TAP script has no blocks.
+type Block struct {
+	Number  int    `json:"number"`
+	Title   string `json:"title"`
+	Ordinal int    `json:"ordinal"` // from 1, among the blocks of the same title
+	Line    int    `json:"line"`    // of the "===" line, from 1
+	EndLine int    `json:"end_line"`
+}
+
+// DecodeEntry reads one entry strictly: an unknown key, none or two of the three
+// kinds, or a value out of bounds is an error that says which.
+func DecodeEntry(b []byte) (Entry, error) {
+	var e Entry
+	err := json.Unmarshal(b, &e)
+	return e, err
+}
