@@ -1,3 +1,18 @@
+// Package runnerfleet keeps one instance alive for each wanted bucket, and
+// none for anything else.
+//
+// An instance boots, enrols, serves the pieces of its bucket through one
+// single-use runner after another, and is terminated. Its states, in order:
+//
+//	Intended -> Booting -> Idle <-> Busy -> Done -> Gone
+//
+// What was intended is written down before the cloud is asked, and an instance
+// is Gone only when the cloud confirms it. Every pass observes the cloud, then
+// the store, then what is wanted, decides, and applies; losing the process
+// loses nothing, because a repeated step has no second effect.
+//
+// API is the HTTP interface that the agents on the instances call, Client its
+// other end.
 package runnerfleet
 
 import (
@@ -7,7 +22,8 @@ import (
 	"time"
 )
 
-// State is where an instance is in its life. It only moves forward.
+// State is where an instance is in its life. It only moves forward, but for
+// Idle and Busy, which alternate. Only (*Instance).advance moves it.
 type State string
 
 // The states, in order.
@@ -16,28 +32,36 @@ const (
 	Booting  State = "booting"  // the cloud accepted it
 	Idle     State = "idle"     // enrolled, between pieces
 	Busy     State = "busy"     // runs a piece
-	Done     State = "done"     // finished, or told to go
+	Done     State = "done"     // finished, or told to go; its agent is refused everything
 	Gone     State = "gone"     // the cloud confirms that it does not exist
 )
 
 // Bucket is what the fleet is asked to serve: one instance for each.
 type Bucket struct {
-	ID       string // run and number, such as "r1/b2"
-	Attempt  int    // from 1; one more each time the bucket needs a new instance
-	Arch     string
+	// ID is run and number, such as "r1/b2": words of letters, digits and
+	// underscores with slashes between them, at most 60 bytes. A prefix that
+	// ends in a slash selects the instances of a run (Fleet.Left).
+	ID       string
+	Attempt  int       // from 1; one more each time the bucket needs a new instance
+	Arch     string    // "linux x86_64"
 	Type     string    // instance type asked for, or ""
 	Deadline time.Time // no instance of the bucket lives longer
 }
 
-// Instance is one machine of the fleet; it serves one bucket and is then destroyed.
+// Instance is one machine of the fleet; it serves one bucket and is then
+// destroyed. A store keeps every field, times to the microsecond at least.
 type Instance struct {
-	ID         string // ours, made from bucket and attempt; the cloud's idempotency token derives from it
+	ID         string // ours, InstanceID(bucket, attempt); the cloud's idempotency token derives from it
 	Bucket     string
 	Attempt    int
+	Arch       string // Arch, Type, URL and Deadline are the launch's frozen parameters:
+	Type       string // a launch repeated after a crash must send the same bytes
+	URL        string
 	CloudID    string // the cloud's name for it; "" until launched
 	State      State
 	Reason     string // why it left
-	Secret     []byte // SHA-256 of the bearer token given at enrolment
+	Owed       bool   // Work is still to be told that it was lost
+	Secret     []byte // SHA-256 of the bearer secret that the agent drew; nil until enrolled
 	Enrol      []byte // SHA-256 of the one-time enrolment token
 	IntendedAt time.Time
 	LaunchedAt time.Time
@@ -68,19 +92,34 @@ type Launch struct {
 	Deadline time.Time
 }
 
-// Cloud starts and stops machines.
+// Cloud starts and stops machines. List shows only machines with our tag; it may
+// lag behind Launch by Limits.Settle. Terminate returns when the cloud has
+// accepted it; only List says that the machine is gone.
 type Cloud interface {
 	Launch(ctx context.Context, l Launch) (cloudID string, err error)
 	List(ctx context.Context) ([]Machine, error)
 	Terminate(ctx context.Context, cloudID string) error // no error when it is already gone
 }
 
-// Store keeps the fleet's instances. UpdateInstance reads, changes and writes one in a
-// transaction; change returns false to leave it as it is.
+// Store keeps the fleet's instances. Each method is one transaction, and every
+// write is durable when it returns: the cloud is asked on the strength of it.
+// The fleet's passes and the agents' requests call it concurrently.
+//
+// Instances returns all that are not Gone, those that are Owed, and at least
+// those of every run that is not closed yet: a Gone instance of a live run is
+// what keeps its attempt from being launched twice. Order: oldest IntendedAt
+// first, then ID.
+//
+// UpdateInstance reads, changes and writes one instance; change may run again when
+// the transaction is repeated, so it has no effect but on its argument. It returns
+// false to leave the instance as it is. The instance as it now is comes back
+// either way. Instance and UpdateInstance return ErrNotFound for an unknown ID,
+// AddInstance ErrExists for a known one, whatever its state. Errors are
+// compared with errors.Is.
 type Store interface {
-	Instances(ctx context.Context) ([]Instance, error) // those not Gone, and those Gone of live runs
+	Instances(ctx context.Context) ([]Instance, error)
 	Instance(ctx context.Context, id string) (Instance, error)
-	AddInstance(ctx context.Context, in Instance) error // ErrExists when the ID is taken
+	AddInstance(ctx context.Context, in Instance) error
 	UpdateInstance(ctx context.Context, id string, change func(*Instance) bool) (Instance, error)
 }
 
@@ -91,21 +130,32 @@ type Assignment struct {
 	JIT        string    `json:"jit"`        // --jitconfig of the runner
 	Repository string    `json:"repository"` // OWNER/NAME: a job of another one is refused
 	RunID      int64     `json:"run_id"`     // workflow run: a job of another one is refused
-	Deadline   time.Time `json:"deadline"`
+	Deadline   time.Time `json:"deadline"`   // the runner is killed then
 }
 
 // Work is where instances get pieces from and hand results to; the bot implements it.
 // Every call may be repeated by an agent that did not see the answer.
 type Work interface {
-	// Buckets returns what needs an instance now.
+	// Buckets returns every bucket that has an unfinished piece, also while
+	// it is being served: an instance whose bucket and attempt are not listed
+	// is terminated, unless it is Busy.
 	Buckets(ctx context.Context) ([]Bucket, error)
-	// Next returns the next piece for an instance. ErrWait: ask again soon. ErrNoMore: power off.
+	// Next returns the next piece for an instance; asked again before Finished, the
+	// same piece. ErrWait: ask again soon. ErrNoMore: power off.
 	Next(ctx context.Context, in Instance) (Assignment, error)
-	// Entry stores one report entry of a piece with its log bytes. Unknown or finished pieces: ErrStale.
+	// Entry stores one report entry of a piece with its log bytes. Unknown or finished
+	// pieces: ErrStale. An entry that is not well-formed: ErrInvalid, and the
+	// agent goes on with the one after it.
 	Entry(ctx context.Context, in Instance, piece string, meta json.RawMessage, log []byte) error
-	// Finished says that the runner of a piece ended, with the runner's exit code, or why it never ran.
+	// Finished says that the runner of a piece ended, with the runner's exit code, or
+	// -1 and why it never ran or was killed. A piece that is not this instance's
+	// any more: ErrStale.
 	Finished(ctx context.Context, in Instance, piece string, exit int, reason string) error
-	// Lost says that an instance is gone for good; its unfinished piece needs another.
+	// Lost says that an instance ended before ErrNoMore, and is refused everything
+	// from now on; in.Reason says why. Its unfinished piece needs another
+	// attempt. From then on Buckets lists its bucket, if it still has an unfinished
+	// piece, with a higher Attempt, or not at all when the attempts are used up;
+	// while the same attempt is listed, Lost is called again on every pass.
 	Lost(ctx context.Context, in Instance) error
 }
 
@@ -114,6 +164,7 @@ var (
 	ErrWait     = errors.New("no piece ready yet")
 	ErrNoMore   = errors.New("no piece left")
 	ErrStale    = errors.New("piece is not this instance's to report")
+	ErrInvalid  = errors.New("entry is not well-formed")
 	ErrExists   = errors.New("instance exists")
 	ErrNotFound = errors.New("no such instance")
 	ErrRefused  = errors.New("enrolment refused")
