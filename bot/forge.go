@@ -96,13 +96,14 @@ type Annotation struct {
 
 // Job is a job of a workflow run.
 type Job struct {
-	ID         int64
-	Name       string
-	Labels     []string
-	Runner     int64
-	RunnerName string
-	Status     string // queued, in_progress, completed
-	Conclusion string
+	ID          int64
+	Name        string
+	Labels      []string
+	Runner      int64
+	RunnerName  string
+	Status      string // queued, in_progress, completed
+	Conclusion  string
+	CompletedAt time.Time
 }
 
 // Event is a webhook, decoded. At most one of the pointers is set; none means
@@ -148,5 +149,8 @@ type JobEvent struct {
 // Decode reads a webhook's payload.
 type Decode func(event string, payload json.RawMessage) (Event, error)
 
-// ErrGone is what a forge returns for a thing that no longer exists.
-var ErrGone = errors.New("gone on GitHub")
+// What a forge returns for callers to branch on.
+var (
+	ErrGone    = errors.New("gone on GitHub")
+	ErrRefused = errors.New("refused by GitHub") // the request itself is wrong; a repeat would not help
+)

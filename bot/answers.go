@@ -1,0 +1,154 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Markers let the bot find its own comments again after a crash between
+// writing one and storing its id. They are only believed in comments that
+// this App wrote.
+func answerMarker(comment int64, index int) string {
+	return fmt.Sprintf("<!-- ortest:answer %d.%d -->", comment, index)
+}
+
+const stickyMarker = "<!-- ortest:runs -->"
+
+// PostAnswers posts every answer that is owed: the reaction, then the comment,
+// which is looked for before it is created.
+func (b *Bot) PostAnswers(ctx context.Context) error {
+	defer b.running.lock("answers")()
+	owed, err := b.Store.UnpostedAnswers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range owed {
+		if err := b.post(ctx, a); err != nil {
+			return fmt.Errorf("answer comment %d of %s#%d: %w", a.Comment, a.Repo, a.Pull, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bot) post(ctx context.Context, a Answer) error {
+	reaction := "confused"
+	if a.Understood {
+		reaction = "eyes"
+	}
+	if err := b.Forge.React(ctx, a.Repo, a.Comment, reaction); err != nil {
+		return err
+	}
+	marker := answerMarker(a.Comment, a.Index)
+	id, err := b.findComment(ctx, a.Repo, a.Pull, a.At, marker)
+	if err != nil {
+		return err
+	}
+	if id == 0 {
+		body := fmt.Sprintf("%s\n@%s: %s", marker, a.Author, a.Body)
+		if id, err = b.Forge.CreateComment(ctx, a.Repo, a.Pull, body); err != nil {
+			return err
+		}
+	}
+	a.Posted = id
+	return b.Store.PutAnswer(ctx, a)
+}
+
+// findComment returns the id of our comment that starts with a marker, or 0.
+func (b *Bot) findComment(ctx context.Context, repo Repo, pull int, since time.Time, marker string) (int64, error) {
+	all, err := b.Forge.Comments(ctx, repo, pull, since)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range all {
+		if c.Ours && strings.HasPrefix(c.Body, marker) {
+			return c.ID, nil
+		}
+	}
+	return 0, nil
+}
+
+func refusal(why string) Answer { return Answer{Body: "nothing was started: " + why + "."} }
+
+func understood(body string) Answer { return Answer{Body: body, Understood: true} }
+
+func stranger(c comment, role string) Answer {
+	return refusal(fmt.Sprintf("runs cost machines and carry out the pull request's code, so only people with write, maintain or admin "+
+		"permission on %s may start or stop them; yours is %s. Ask one of them to write the command on a line of its own:\n\n%s\n\nThat",
+		code(c.Repo.String()), code(role), fence(c.line)) + " approves the commit they see")
+}
+
+func moved(c comment, then, now string) Answer {
+	return refusal(fmt.Sprintf("the pull request moved after you wrote the command, from %s to %s. If you want the new commit tested, write again:\n\n%s\n\nThe old one is not run",
+		code(then), code(now), fence(c.line)))
+}
+
+func help() string {
+	var s strings.Builder
+	s.WriteString("write a command on a line of its own, outside code and quotations:\n\n| Command | Does |\n|---|---|\n")
+	for _, v := range verbs {
+		fmt.Fprintf(&s, "| `%s %s` | %s |\n", Prefix, strings.ReplaceAll(v.Use, "|", `\|`), v.Does)
+	}
+	s.WriteString("\nA TARGET is a goal (`tv-ngx_lua`), a mode (`tv`: every project that has it) or a project (`ngx_lua`: every mode it has).\n\n")
+	return s.String()
+}
+
+func cancelText(stopped []string) string {
+	switch len(stopped) {
+	case 0:
+		return "no run is live on this pull request; there is nothing to cancel."
+	case 1:
+		return fmt.Sprintf("run %s is being cancelled; its check runs end as cancelled, and its machines go.", stopped[0])
+	}
+	return fmt.Sprintf("runs %s are being cancelled; their check runs end as cancelled, and their machines go.", strings.Join(stopped, ", "))
+}
+
+func (b *Bot) statusText(runs []Run) string {
+	if len(runs) == 0 {
+		return "nothing was run on this pull request yet."
+	}
+	var s strings.Builder
+	s.WriteString("| Run | Command | Commit | State | Pieces done |\n|---|---|---|---|---|\n")
+	for i, r := range runs {
+		if i == 10 {
+			fmt.Fprintf(&s, "\n%d older runs are not shown.\n", len(runs)-i)
+			break
+		}
+		done := 0
+		for _, p := range r.Pieces {
+			if p.State == Finished {
+				done++
+			}
+		}
+		fmt.Fprintf(&s, "| [%s](%s) | %s | `%.12s` | %s | %d of %d |\n",
+			r.ID, b.runURL(r.ID), strings.ReplaceAll(code(r.Text), "|", `\|`), r.Head, r.word(), done, len(r.Pieces))
+	}
+	return s.String()
+}
+
+// word says where a run is, for a person.
+func (r Run) word() string {
+	switch {
+	case r.Cancelled != "" && r.State == Closed:
+		return "cancelled by @" + r.Cancelled
+	case r.Cancelled != "":
+		return "being cancelled"
+	case r.State == Accepted:
+		return "queued"
+	case r.State == Running:
+		return "running"
+	}
+	return "done"
+}
+
+func (b *Bot) runURL(id string) string { return b.URL + "/runs/" + id }
+
+// fence shows a command line in a block that it cannot close, and that is no command itself.
+func fence(line string) string {
+	mark := "```"
+	for strings.Contains(line, mark) {
+		mark += "`"
+	}
+	return mark + "\n" + strings.ToValidUTF8(line, "?") + "\n" + mark
+}

@@ -1,0 +1,291 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ortest/ortest/runnerfleet"
+	"github.com/ortest/ortest/workflows"
+)
+
+// jobGrace is how long a workflow job may be over without its piece having
+// reported, before the attempt counts as failed: the agent's last words travel.
+const jobGrace = 2 * time.Minute
+
+// Drive makes GitHub agree with what is stored of a run: acknowledgement,
+// comment, check runs, workflow runs. It looks before it creates, so it may be
+// cut off after any call and called again.
+func (b *Bot) Drive(ctx context.Context, id string) error {
+	defer b.running.lock(id)()
+	r, err := b.Store.Run(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read run %s: %w", id, err)
+	}
+	if r.State == Closed {
+		return nil
+	}
+	for _, step := range []struct {
+		does string
+		do   func(context.Context, Run) error
+	}{
+		{"acknowledge", b.acknowledge},
+		{"watch deadline", b.watchDeadline},
+		{"dispatch", b.dispatch},
+		{"watch jobs", b.watchJobs},
+		{"show", b.show},
+		{"close", b.close},
+	} {
+		if r, err = b.Store.Run(ctx, id); err != nil {
+			return fmt.Errorf("read run %s: %w", id, err)
+		}
+		if err := step.do(ctx, r); err != nil {
+			return fmt.Errorf("%s run %s: %w", step.does, id, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bot) acknowledge(ctx context.Context, r Run) error {
+	if r.Acked {
+		return nil
+	}
+	err := b.Forge.React(ctx, r.Repo, r.Comment, "eyes")
+	if err != nil && !errors.Is(err, ErrGone) {
+		return err
+	}
+	return b.update(ctx, r.ID, func(r *Run) bool { r.Acked = true; return true })
+}
+
+func (b *Bot) watchDeadline(ctx context.Context, r Run) error {
+	if b.Now().Before(r.Deadline) {
+		return nil
+	}
+	return b.advance(ctx, r.ID, Occurrence{Kind: DeadlinePassed})
+}
+
+// dispatch sends the workflow for every piece that waits. What is meant is
+// stored first; a dispatch whose answer was lost is found again by its nonce.
+func (b *Bot) dispatch(ctx context.Context, r Run) error {
+	if r.State != Accepted && r.State != Running {
+		return nil
+	}
+	if err := b.intend(ctx, r); err != nil {
+		return err
+	}
+	r, err := b.Store.Run(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, d := range r.Dispatch {
+		if d.WorkflowRun != 0 || !r.wants(d) {
+			continue
+		}
+		if err := b.send(ctx, r, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wants reports whether a dispatch still holds an attempt that waits for it.
+func (r *Run) wants(d Dispatch) bool {
+	for i, id := range d.Pieces {
+		if p := r.Piece(id); p.State == Waiting && p.Attempt == d.Attempts[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// intend writes down a dispatch for the pieces that wait without one.
+func (b *Bot) intend(ctx context.Context, r Run) error {
+	var legs []workflows.Piece
+	byLeg := make(map[string]Piece)
+	for _, p := range r.Pieces {
+		if p.State == Waiting && !r.intended(p) {
+			leg := b.leg(r, p)
+			legs, byLeg[leg.ID] = append(legs, leg), p
+		}
+	}
+	if len(legs) == 0 {
+		return nil
+	}
+	for _, part := range workflows.Split(legs) {
+		d := Dispatch{Nonce: newNonce()}
+		for _, leg := range part {
+			p := byLeg[leg.ID]
+			d.Pieces, d.Attempts = append(d.Pieces, p.ID), append(d.Attempts, p.Attempt)
+		}
+		if err := b.advance(ctx, r.ID, Occurrence{Kind: DispatchIntended, Dispatch: d}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
+	id, err := b.Forge.FindWorkflowRun(ctx, r.Repo, b.Workflow, d.Nonce)
+	if err != nil {
+		return err
+	}
+	if id == 0 {
+		var legs []workflows.Piece
+		for _, piece := range d.Pieces {
+			legs = append(legs, b.leg(r, *r.Piece(piece)))
+		}
+		inputs, err := workflows.Inputs(legs, d.Nonce)
+		if err != nil {
+			return b.refuse(ctx, r, d, err)
+		}
+		id, err = b.Forge.Dispatch(ctx, r.Repo, b.Workflow, inputs)
+		if errors.Is(err, ErrRefused) || errors.Is(err, ErrGone) {
+			return b.refuse(ctx, r, d, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	d.WorkflowRun = id
+	return b.advance(ctx, r.ID, Occurrence{Kind: DispatchSent, Dispatch: d})
+}
+
+// refuse ends the pieces of a dispatch that GitHub will never accept.
+func (b *Bot) refuse(ctx context.Context, r Run, d Dispatch, cause error) error {
+	b.Log.Warn("dispatch refused", "run", r.ID, "err", cause)
+	why := fmt.Sprintf("GitHub refused to start %s of the default branch of %s: %v", b.Workflow, r.Repo, cause)
+	for i, id := range d.Pieces {
+		err := b.advance(ctx, r.ID, Occurrence{Kind: PieceRefused, Piece: id, Attempt: d.Attempts[i], Why: why})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leg is the piece as the workflow and the action see it.
+func (b *Bot) leg(r Run, p Piece) workflows.Piece {
+	leg := workflows.Piece{
+		ID:      wireID(r.ID, p),
+		Label:   label(p),
+		Goal:    p.Goal.String(),
+		Files:   p.Files,
+		Options: r.Plan.Options,
+		Timeout: int(p.timeout().Minutes()),
+	}
+	if project, ok := b.Catalog().Project(p.Goal.Project); ok {
+		leg.Repo = ownerName(project.Repo)
+	}
+	if leg.Repo == r.Repo.String() {
+		leg.Commit = r.Head
+	}
+	return leg
+}
+
+func label(p Piece) string { return workflows.Label(p.Nonce) }
+
+// watchJobs asks GitHub now and then how the jobs of unfinished pieces are, so
+// that a lost webhook, a job cancelled by hand or a refused one costs minutes, not the run.
+func (b *Bot) watchJobs(ctx context.Context, r Run) error {
+	if r.State != Running || !b.due(r.ID) {
+		return nil
+	}
+	for _, d := range r.Dispatch {
+		if d.WorkflowRun == 0 || !r.busyIn(d) {
+			continue
+		}
+		jobs, err := b.Forge.Jobs(ctx, r.Repo, d.WorkflowRun)
+		if err != nil {
+			return err
+		}
+		for i, id := range d.Pieces {
+			p := *r.Piece(id)
+			if p.State == Finished || p.Attempt != d.Attempts[i] {
+				continue
+			}
+			if why := b.overdue(p, jobs); why != "" {
+				if err := b.again(ctx, r.ID, p.ID, p.Attempt, why); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Run) busyIn(d Dispatch) bool {
+	for i, id := range d.Pieces {
+		if p := r.Piece(id); p.State != Finished && p.Attempt == d.Attempts[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// overdue says why a piece's attempt will not report any more, or "".
+func (b *Bot) overdue(p Piece, jobs []Job) string {
+	for _, j := range jobs {
+		if len(j.Labels) == 0 || j.Labels[0] != label(p) || j.Status != "completed" {
+			continue
+		}
+		if p.State == Dispatched {
+			return fmt.Sprintf("its workflow job ended as %s before a runner took it", j.Conclusion)
+		}
+		if !j.CompletedAt.IsZero() && b.Now().Sub(j.CompletedAt) >= jobGrace {
+			return fmt.Sprintf("its workflow job ended as %s, and nothing more came", j.Conclusion)
+		}
+	}
+	return ""
+}
+
+// due reports whether it is time to ask GitHub for a run's jobs again.
+func (b *Bot) due(run string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.polled == nil {
+		b.polled = make(map[string]time.Time)
+	}
+	if now := b.Now(); now.Sub(b.polled[run]) >= b.every() {
+		b.polled[run] = now
+		return true
+	}
+	return false
+}
+
+// close ends what a finished run still has: its workflow runs if it was
+// stopped, and then, when its machines are gone, itself.
+func (b *Bot) close(ctx context.Context, r Run) error {
+	if r.State != Ended {
+		return nil
+	}
+	for _, d := range r.Dispatch {
+		if r.Cancelled == "" && b.Now().Before(r.Deadline) {
+			break
+		}
+		if d.WorkflowRun != 0 {
+			if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, d.WorkflowRun); err != nil {
+				return err
+			}
+		}
+	}
+	all, err := b.Instances.Instances(ctx)
+	if err != nil {
+		return err
+	}
+	for _, in := range all {
+		if run, _, err := parseBucketID(in.Bucket); err == nil && run == r.ID && in.State != runnerfleet.Gone {
+			return nil
+		}
+	}
+	if !b.shown(ctx, r) {
+		return nil
+	}
+	return b.advance(ctx, r.ID, Occurrence{Kind: Reported})
+}
+
+// update changes what is stored of a run but its states.
+func (b *Bot) update(ctx context.Context, run string, change func(*Run) bool) error {
+	_, err := b.Store.UpdateRun(ctx, run, change)
+	return err
+}

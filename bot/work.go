@@ -1,0 +1,299 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ortest/ortest/report"
+	"github.com/ortest/ortest/runnerfleet"
+)
+
+var _ runnerfleet.Work = (*Bot)(nil)
+
+// Buckets returns the buckets of live runs that have unfinished pieces.
+func (b *Bot) Buckets(ctx context.Context) ([]runnerfleet.Bucket, error) {
+	runs, err := b.Store.LiveRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var want []runnerfleet.Bucket
+	for _, r := range runs {
+		if r.State != Running {
+			continue
+		}
+		for i := range r.Plan.Buckets {
+			if !r.unfinished(i) {
+				continue
+			}
+			want = append(want, runnerfleet.Bucket{
+				ID:       bucketID(r.ID, i),
+				Attempt:  r.Lost[i] + 1,
+				Arch:     r.Plan.Options.Arch,
+				Type:     r.Plan.Options.InstanceType,
+				Deadline: r.Deadline,
+			})
+		}
+	}
+	return want, nil
+}
+
+func (r *Run) unfinished(bucket int) bool {
+	for _, p := range r.Pieces {
+		if p.Bucket == bucket && p.State != Finished {
+			return true
+		}
+	}
+	return false
+}
+
+// Next hands an instance the next piece of its bucket and mints the runner for
+// it. An instance that did not see the answer asks again and gets the same
+// piece with a new runner; the old one is removed by its name.
+func (b *Bot) Next(ctx context.Context, in runnerfleet.Instance) (runnerfleet.Assignment, error) {
+	run, bucket, err := parseBucketID(in.Bucket)
+	if err != nil {
+		return runnerfleet.Assignment{}, err
+	}
+	defer b.running.lock("next " + in.ID)()
+	var got *Piece
+	r, err := b.Store.UpdateRun(ctx, run, func(r *Run) bool {
+		got = r.next(bucket, in.ID)
+		return got != nil && r.Advance(Occurrence{
+			Kind: PieceAssigned, Piece: got.ID, Attempt: got.Attempt, Instance: in.ID,
+		}, b.Now())
+	})
+	if err != nil {
+		return runnerfleet.Assignment{}, err
+	}
+	if got == nil {
+		if r.State != Running || !r.unfinished(bucket) {
+			return runnerfleet.Assignment{}, runnerfleet.ErrNoMore
+		}
+		return runnerfleet.Assignment{}, runnerfleet.ErrWait
+	}
+	p := *r.Piece(got.ID)
+	name := fmt.Sprintf("ortest-%s-%s-%d-%s", r.ID, p.ID, p.Attempt, p.Nonce[:8])
+	id, jit, err := b.Forge.MintRunner(ctx, r.Repo, name, label(p))
+	if err != nil {
+		return runnerfleet.Assignment{}, fmt.Errorf("mint runner %s: %w", name, err)
+	}
+	_, err = b.Store.UpdateRun(ctx, r.ID, func(r *Run) bool {
+		p := r.Piece(p.ID)
+		if p.Instance != in.ID || p.Runner == id {
+			return false
+		}
+		p.Runner = id
+		return true
+	})
+	return runnerfleet.Assignment{
+		Piece:      wireID(r.ID, p),
+		Goal:       p.Goal.String(),
+		JIT:        jit,
+		Repository: r.Repo.String(),
+		RunID:      r.workflowRun(p),
+		Deadline:   earlier(b.Now().Add(p.timeout()), r.Deadline),
+	}, err
+}
+
+// next returns the piece that an instance runs next: the one it was given
+// already, else the first of its bucket that is ready.
+func (r *Run) next(bucket int, instance string) *Piece {
+	if r.State != Running {
+		return nil
+	}
+	var ready *Piece
+	for i := range r.Pieces {
+		p := &r.Pieces[i]
+		switch {
+		case p.Bucket != bucket:
+		case p.State == Assigned && p.Instance == instance:
+			return p
+		case p.State == Dispatched && ready == nil:
+			ready = p
+		}
+	}
+	return ready
+}
+
+// Entry stores what a piece reports. An end completes the piece, unless it
+// says that the tests were never reached for a reason outside them.
+func (b *Bot) Entry(ctx context.Context, in runnerfleet.Instance, piece string, meta json.RawMessage, log []byte) error {
+	e, err := report.DecodeEntry(meta)
+	if err != nil {
+		return fmt.Errorf("entry of piece %s: %w", piece, err)
+	}
+	run, id, attempt, err := b.owned(ctx, in, piece)
+	if err != nil {
+		return err
+	}
+	err = b.Store.AddEntry(ctx, run, StoredEntry{Piece: id, Attempt: attempt, Seq: e.Seq, Meta: meta, Log: log})
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.End == nil:
+		return b.update(ctx, run, func(*Run) bool { return true })
+	case retryable(*e.End):
+		return b.again(ctx, run, id, attempt, e.End.Phase+": "+e.End.Reason)
+	}
+	return b.advance(ctx, run, Occurrence{Kind: PieceComplete, Piece: id, Attempt: attempt})
+}
+
+// Finished hears that a piece's runner ended. After the piece's end this is
+// nothing new; without one the attempt has failed.
+func (b *Bot) Finished(ctx context.Context, in runnerfleet.Instance, piece string, exit int, reason string) error {
+	run, id, attempt, err := b.owned(ctx, in, piece)
+	if err != nil {
+		return err
+	}
+	why := fmt.Sprintf("the runner ended with code %d before the piece was complete", exit)
+	if reason != "" {
+		why += ": " + reason
+	}
+	return b.again(ctx, run, id, attempt, why)
+}
+
+// Lost hears that an instance is gone for good: what it was running is tried
+// again on another one.
+func (b *Bot) Lost(ctx context.Context, in runnerfleet.Instance) error {
+	run, bucket, err := parseBucketID(in.Bucket)
+	if err != nil {
+		return err
+	}
+	r, err := b.Store.Run(ctx, run)
+	if err != nil {
+		return err
+	}
+	why := fmt.Sprintf("instance %s was lost", in.ID)
+	if in.Reason != "" {
+		why += ": " + in.Reason
+	}
+	for _, p := range r.Pieces {
+		if p.Instance == in.ID && p.State == Assigned {
+			if err := b.again(ctx, run, p.ID, p.Attempt, why); err != nil {
+				return err
+			}
+		}
+	}
+	return b.advance(ctx, run, Occurrence{Kind: InstanceLost, Bucket: bucket, Attempt: in.Attempt, Why: why})
+}
+
+// owned checks that a piece's attempt is the instance's to report.
+func (b *Bot) owned(ctx context.Context, in runnerfleet.Instance, piece string) (run, id string, attempt int, err error) {
+	run, id, attempt, err = parseWireID(piece)
+	if err != nil {
+		return "", "", 0, err
+	}
+	r, err := b.Store.Run(ctx, run)
+	if err != nil {
+		return "", "", 0, err
+	}
+	p := r.Piece(id)
+	if p == nil || p.Instance != in.ID || p.Attempt != attempt || p.State != Assigned {
+		return "", "", 0, fmt.Errorf("piece %s, instance %s: %w", piece, in.ID, runnerfleet.ErrStale)
+	}
+	return run, id, attempt, nil
+}
+
+// again ends an attempt that its tests are not to blame for. The next one runs
+// the files that have not reported yet, as far as it is known which.
+func (b *Bot) again(ctx context.Context, run, id string, attempt int, why string) error {
+	left, err := b.unfinishedFiles(ctx, run, id)
+	if err != nil {
+		return err
+	}
+	nonce := newNonce()
+	return b.advance(ctx, run, Occurrence{
+		Kind: PieceTrouble, Piece: id, Attempt: attempt, Why: why, Files: left, Nonce: nonce,
+	})
+}
+
+func (b *Bot) unfinishedFiles(ctx context.Context, run, id string) ([]string, error) {
+	stored, err := b.Store.Entries(ctx, run, id)
+	if err != nil {
+		return nil, err
+	}
+	var planned []string
+	ran := make(map[string]bool)
+	for _, s := range stored {
+		e, err := report.DecodeEntry(s.Meta)
+		if err != nil {
+			return nil, err
+		}
+		if e.Manifest != nil && planned == nil {
+			for _, f := range e.Manifest.Files {
+				planned = append(planned, f.Path)
+			}
+		}
+		if e.File != nil {
+			ran[e.File.Path] = true
+		}
+	}
+	var left []string
+	for _, f := range planned {
+		if !ran[f] {
+			left = append(left, f)
+		}
+	}
+	return left, nil
+}
+
+// advance applies an occurrence and looks at the run soon.
+func (b *Bot) advance(ctx context.Context, run string, o Occurrence) error {
+	_, err := b.Store.UpdateRun(ctx, run, func(r *Run) bool { return r.Advance(o, b.Now()) })
+	if err == nil && b.Wake != nil {
+		b.Wake()
+	}
+	return err
+}
+
+// workflowRun returns the workflow run that holds a piece's current attempt.
+func (r *Run) workflowRun(p Piece) int64 {
+	for _, d := range r.Dispatch {
+		for i, id := range d.Pieces {
+			if id == p.ID && d.Attempts[i] == p.Attempt {
+				return d.WorkflowRun
+			}
+		}
+	}
+	return 0
+}
+
+// timeout is how long one attempt of a piece may take: twice its estimate, and
+// never less than half an hour, since a first estimate is a guess.
+func (p Piece) timeout() time.Duration { return max(2*p.Estimate, 30*time.Minute) }
+
+func bucketID(run string, bucket int) string { return run + "/b" + strconv.Itoa(bucket) }
+
+func parseBucketID(id string) (run string, bucket int, err error) {
+	run, n, ok := strings.Cut(id, "/b")
+	if bucket, err = strconv.Atoi(n); !ok || err != nil {
+		return "", 0, fmt.Errorf("%q is no bucket", id)
+	}
+	return run, bucket, nil
+}
+
+// wireID names a piece's attempt to the agent and the action.
+func wireID(run string, p Piece) string { return fmt.Sprintf("%s/%s/%d", run, p.ID, p.Attempt) }
+
+func parseWireID(id string) (run, piece string, attempt int, err error) {
+	parts := strings.Split(id, "/")
+	if len(parts) == 3 {
+		attempt, err = strconv.Atoi(parts[2])
+	}
+	if len(parts) != 3 || err != nil {
+		return "", "", 0, fmt.Errorf("%q is no piece: want RUN/PIECE/ATTEMPT", id)
+	}
+	return parts[0], parts[1], attempt, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
