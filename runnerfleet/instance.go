@@ -45,7 +45,7 @@ type Bucket struct {
 	Attempt  int       // from 1; one more each time the bucket needs a new instance
 	Arch     string    // "linux x86_64"
 	Type     string    // instance type asked for, or ""
-	Deadline time.Time // no instance of the bucket lives longer
+	Deadline time.Time // no instance of the bucket lives longer; zero: Limits.MaxAge alone counts
 }
 
 // Instance is one machine of the fleet; it serves one bucket and is then

@@ -1,0 +1,301 @@
+package runnerfleet
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Fleet makes the cloud match what Work wants. Every field is required; it must
+// not be copied once used. One process at a time runs passes on a store.
+type Fleet struct {
+	Cloud  Cloud
+	Store  Store
+	Work   Work
+	Limits Limits
+	// URL is where new instances reach the API.
+	URL string
+	// Key derives the one-time tokens, at least 32 secret bytes that survive the
+	// process: with another key, launches that were only intended are given up.
+	Key []byte
+	// Interval is the time between two passes when nothing wakes the fleet.
+	Interval time.Duration
+	Log      *slog.Logger
+
+	once      sync.Once
+	wake      chan struct{}
+	listening time.Time
+}
+
+// Validate reports what is missing.
+func (f *Fleet) Validate() error {
+	switch {
+	case f.Cloud == nil || f.Store == nil || f.Work == nil || f.Log == nil:
+		return errors.New("fleet: Cloud, Store, Work and Log are required")
+	case f.URL == "":
+		return errors.New("fleet: URL is required")
+	case len(f.Key) < 32:
+		return fmt.Errorf("fleet: key has %d bytes, want 32 or more", len(f.Key))
+	case f.Interval <= 0:
+		return errors.New("fleet: interval must be positive")
+	case f.Limits.MaxInstances < 1 || f.Limits.MaxAge <= 0 || f.Limits.BootGrace <= 0 || f.Limits.Silence <= 0:
+		return errors.New("fleet: MaxInstances, MaxAge, BootGrace and Silence must be positive")
+	}
+	return nil
+}
+
+// Run makes passes until ctx ends, and then returns nil: the instances live on and
+// the next process finds them. A pass that fails is logged, and made again.
+func (f *Fleet) Run(ctx context.Context) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	f.start()
+	tick := time.NewTicker(f.Interval)
+	defer tick.Stop()
+	for {
+		if err := f.Once(ctx); err != nil && ctx.Err() == nil {
+			f.Log.Error("fleet pass", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-f.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// Wake asks for a pass soon. It never blocks, and may be called from anywhere.
+func (f *Fleet) Wake() {
+	f.start()
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (f *Fleet) start() {
+	f.once.Do(func() {
+		f.wake = make(chan struct{}, 1)
+		f.listening = time.Now()
+	})
+}
+
+// Once makes one pass: observe, decide, apply. It attempts every step and
+// joins what failed; when it cannot observe, it changes nothing. Passes must not
+// overlap.
+func (f *Fleet) Once(ctx context.Context) error {
+	v, err := f.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	wanted := v.wanted()
+	var errs []error
+	for _, b := range v.Want {
+		if _, err := InstanceID(b); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, s := range Decide(v, now, f.Limits) {
+		_, want := wanted[s.Instance]
+		p := pass{Fleet: f, step: s, wanted: want, now: now}
+		if err := p.apply(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("%s %s: %w", s.Op, cmp.Or(s.Instance, s.CloudID), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Observe returns what a pass would see now.
+func (f *Fleet) Observe(ctx context.Context) (View, error) {
+	f.start()
+	v := View{Listening: f.listening}
+	var err error
+	if v.Machines, err = f.Cloud.List(ctx); err != nil {
+		return v, fmt.Errorf("list machines: %w", err)
+	}
+	if v.Instances, err = f.Store.Instances(ctx); err != nil {
+		return v, fmt.Errorf("read instances: %w", err)
+	}
+	if v.Want, err = f.Work.Buckets(ctx); err != nil {
+		return v, fmt.Errorf("read wanted buckets: %w", err)
+	}
+	return v, nil
+}
+
+// Left counts the instances that are not Gone and whose bucket's ID begins with
+// prefix ("r1/" for those of a run, "" for all). A run is over at 0.
+func (f *Fleet) Left(ctx context.Context, prefix string) (int, error) {
+	all, err := f.Store.Instances(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read instances: %w", err)
+	}
+	n := 0
+	for _, in := range all {
+		if in.State != Gone && strings.HasPrefix(in.Bucket, prefix) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// pass is one step on its way into the world.
+type pass struct {
+	*Fleet
+	step   Step
+	wanted bool
+	now    time.Time
+}
+
+func (p *pass) apply(ctx context.Context) error {
+	switch p.step.Op {
+	case Terminate:
+		return p.terminate(ctx)
+	case Confirm:
+		return p.confirm(ctx)
+	case Lose:
+		in, err := p.Store.Instance(ctx, p.step.Instance)
+		if err != nil {
+			return err
+		}
+		return p.lose(ctx, in)
+	case LaunchOne:
+		return p.launch(ctx)
+	}
+	return fmt.Errorf("unknown operation %q", p.step.Op)
+}
+
+// terminate ends an instance, tells Work, and ends its machine. Whether it must
+// go is asked again of the instance as it is now: it may have taken a piece
+// or been heard since it was observed.
+func (p *pass) terminate(ctx context.Context) error {
+	var errs []error
+	if p.step.Instance != "" {
+		at := situation{wanted: p.wanted, listening: p.listening}
+		in, err := p.update(ctx, func(in *Instance) bool {
+			why := in.overdue(at, p.now, p.Limits)
+			return why != "" && in.advance(event{kind: ended, reason: why, lost: why != reasonUnwanted}, p.now)
+		})
+		if err != nil {
+			return err
+		}
+		if in.live() {
+			return nil
+		}
+		if in.Owed {
+			errs = append(errs, p.lose(ctx, in))
+		}
+	} else {
+		p.Log.Warn("orphaned machine", "machine", p.step.CloudID, "reason", p.step.Reason)
+	}
+	if p.step.CloudID != "" {
+		errs = append(errs, p.Cloud.Terminate(ctx, p.step.CloudID))
+	}
+	return errors.Join(errs...)
+}
+
+// confirm forgets an instance whose machine is gone, once Work knows.
+func (p *pass) confirm(ctx context.Context) error {
+	in, err := p.update(ctx, func(in *Instance) bool {
+		lost := p.step.Reason != reasonUnwanted || in.State == Busy
+		return in.advance(event{kind: ended, reason: p.step.Reason, lost: lost}, p.now)
+	})
+	if err != nil {
+		return err
+	}
+	if in.Owed {
+		if err := p.lose(ctx, in); err != nil {
+			return err
+		}
+	}
+	_, err = p.update(ctx, func(in *Instance) bool { return in.advance(event{kind: vanished}, p.now) })
+	return err
+}
+
+// lose tells Work, then remembers that it did: a crash between tells it again.
+func (p *pass) lose(ctx context.Context, in Instance) error {
+	if err := p.Work.Lost(ctx, in); err != nil {
+		return fmt.Errorf("report loss: %w", err)
+	}
+	_, err := p.update(ctx, func(in *Instance) bool { return in.advance(event{kind: told}, p.now) })
+	return err
+}
+
+// launch writes the intent down and then asks the cloud. After a crash at any
+// point the same step sends the same bytes again.
+func (p *pass) launch(ctx context.Context) error {
+	token := enrolToken(p.Key, p.step.Instance)
+	in, err := p.intend(ctx, token)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !in.live():
+		return p.lose(ctx, in)
+	case in.CloudID != "":
+		return nil
+	case !bytes.Equal(in.Enrol, digest(token)):
+		_, err := p.update(ctx, func(in *Instance) bool {
+			return in.advance(event{kind: ended, reason: reasonKeyChange, lost: true}, p.now)
+		})
+		return err
+	}
+	cloudID, err := p.Cloud.Launch(ctx, in.launch(token))
+	if err != nil {
+		return err
+	}
+	_, err = p.update(ctx, func(in *Instance) bool {
+		return in.advance(event{kind: launched, cloudID: cloudID}, p.now)
+	})
+	return err
+}
+
+// intend returns the stored intent, which this call or an earlier one wrote.
+func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
+	b, id := p.step.Bucket, p.step.Instance
+	deadline := p.now.Add(p.Limits.MaxAge)
+	if !b.Deadline.IsZero() && b.Deadline.Before(deadline) {
+		deadline = b.Deadline
+	}
+	in := Instance{
+		ID: id, Bucket: b.ID, Attempt: b.Attempt, Arch: b.Arch, Type: b.Type, URL: p.URL,
+		State: Intended, Enrol: digest(token), IntendedAt: p.now, Deadline: deadline,
+	}
+	err := p.Store.AddInstance(ctx, in)
+	switch {
+	case errors.Is(err, ErrExists):
+		return p.Store.Instance(ctx, id)
+	case err != nil:
+		return in, fmt.Errorf("write intent: %w", err)
+	}
+	p.Log.Info("instance intended", "instance", id, "bucket", b.ID, "reason", p.step.Reason)
+	return in, nil
+}
+
+// update moves the step's instance and logs where it went.
+func (p *pass) update(ctx context.Context, change func(*Instance) bool) (Instance, error) {
+	return update(ctx, p.Store, p.Log, p.step.Instance, change)
+}
+
+func update(ctx context.Context, s Store, log *slog.Logger, id string, change func(*Instance) bool) (Instance, error) {
+	var from State
+	in, err := s.UpdateInstance(ctx, id, func(in *Instance) bool {
+		from = in.State
+		return change(in)
+	})
+	if err != nil {
+		return in, fmt.Errorf("update instance: %w", err)
+	}
+	if in.State != from {
+		log.Info("instance moved", "instance", id, "from", from, "to", in.State, "reason", in.Reason)
+	}
+	return in, nil
+}

@@ -1,0 +1,190 @@
+package runnerfleet
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Reasons an instance left that are not news about its machine.
+const (
+	reasonFinished  = "bucket finished"
+	reasonUnwanted  = "bucket not wanted"
+	reasonTwice     = "enrolled twice"
+	reasonVanished  = "machine vanished"
+	reasonOverdue   = "past its deadline"
+	reasonNoEnrol   = "never enrolled"
+	reasonSilent    = "no heartbeat"
+	reasonKeyChange = "fleet key changed since its launch"
+)
+
+// event is what happened to an instance.
+type event struct {
+	kind    eventKind
+	cloudID string // of launched
+	secret  []byte // of enrolled: SHA-256 of the bearer secret
+	reason  string // of ended
+	lost    bool   // of ended: Work is to be told
+}
+
+type eventKind int
+
+const (
+	launched eventKind = iota // the cloud accepted it
+	enrolled                  // an agent showed the one-time token
+	beat                      // its agent was heard
+	took                      // it was handed a piece
+	freed                     // its piece is reported
+	ended                     // it finished, or must go
+	told                      // Work knows that it was lost
+	vanished                  // the cloud confirms that it does not exist
+)
+
+// advance moves the instance on by an event and reports whether that changed
+// it. Any event may come again, or come late: then it changes nothing, except
+// that a piece handed to an instance which had already ended is owed to Work,
+// and that a second agent with the first one's token ends the instance.
+func (in *Instance) advance(e event, now time.Time) bool {
+	live := in.live()
+	switch e.kind {
+	case launched:
+		return in.launched(e.cloudID, now)
+	case enrolled:
+		return in.enrolled(e.secret, now)
+	case beat:
+		if !live || in.EnrolledAt.IsZero() {
+			return false
+		}
+		in.SeenAt = now
+	case took:
+		switch {
+		case in.State == Idle:
+			in.State = Busy
+		case !live && !in.Owed:
+			in.Owed = true
+		default:
+			return false
+		}
+	case freed:
+		if in.State != Busy {
+			return false
+		}
+		in.State = Idle
+	case ended:
+		if !live {
+			return false
+		}
+		in.State, in.Reason, in.Owed, in.EndedAt = Done, e.reason, e.lost, now
+	case told:
+		if !in.Owed {
+			return false
+		}
+		in.Owed = false
+	case vanished:
+		if in.State != Done || in.Owed {
+			return false
+		}
+		in.State = Gone
+	}
+	return true
+}
+
+// launched notes the cloud's answer. An agent may enrol before it is written
+// down, so the state moves only from Intended.
+func (in *Instance) launched(cloudID string, now time.Time) bool {
+	if in.CloudID != "" {
+		return false
+	}
+	in.CloudID, in.LaunchedAt = cloudID, now
+	if in.State == Intended {
+		in.State = Booting
+	}
+	return true
+}
+
+// enrolled binds the instance to one agent process for good.
+func (in *Instance) enrolled(secret []byte, now time.Time) bool {
+	switch {
+	case !in.live():
+		return false
+	case in.Secret == nil:
+		in.State, in.Secret, in.EnrolledAt, in.SeenAt = Idle, secret, now, now
+		return true
+	case subtle.ConstantTimeCompare(in.Secret, secret) == 1:
+		return false // the same agent, which did not see our answer
+	}
+	return in.advance(event{kind: ended, reason: reasonTwice, lost: true}, now)
+}
+
+// live reports whether the instance may still be served.
+func (in *Instance) live() bool { return in.State != Done && in.State != Gone }
+
+// overdue reports why in must go, or "" if it may stay. at.listening is since
+// when this process has been there to hear agents: what nobody could hear is
+// no silence. A busy instance whose bucket nobody wants stays: killing it loses
+// a log nobody can rebuild, and its deadline bounds what it costs.
+func (in *Instance) overdue(at situation, now time.Time, lim Limits) string {
+	switch {
+	case !in.live():
+		return in.Reason
+	case !now.Before(in.Deadline):
+		return reasonOverdue
+	case in.EnrolledAt.IsZero() && now.Sub(later(in.started(), at.listening)) >= lim.BootGrace:
+		return reasonNoEnrol
+	case !in.EnrolledAt.IsZero() && now.Sub(later(in.SeenAt, at.listening)) >= lim.Silence:
+		return reasonSilent
+	case !at.wanted && in.State != Busy:
+		return reasonUnwanted
+	}
+	return ""
+}
+
+// started is when its machine began to exist, as far as is known.
+func (in *Instance) started() time.Time { return later(in.LaunchedAt, in.IntendedAt) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// launch returns the frozen parameters of the instance's launch.
+func (in *Instance) launch(token string) Launch {
+	return Launch{
+		Instance: in.ID, Bucket: in.Bucket, Arch: in.Arch, Type: in.Type,
+		URL: in.URL, Token: token, Deadline: in.Deadline,
+	}
+}
+
+var bucketID = regexp.MustCompile(`^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$`)
+
+// InstanceID names the instance of a bucket's attempt: two attempts never share
+// one, and it may be a file name, a tag or a part of a URL.
+func InstanceID(b Bucket) (string, error) {
+	if len(b.ID) > 60 || !bucketID.MatchString(b.ID) {
+		return "", fmt.Errorf("%q is no bucket id", b.ID)
+	}
+	if b.Attempt < 1 {
+		return "", fmt.Errorf("bucket %s: attempt %d is below 1", b.ID, b.Attempt)
+	}
+	return fmt.Sprintf("%s-a%d", strings.ReplaceAll(b.ID, "/", "-"), b.Attempt), nil
+}
+
+// enrolToken derives an instance's one-time token, so that a launch repeated
+// after a crash sends the one that was intended.
+func enrolToken(key []byte, instance string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("ortest enrolment\x00" + instance))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func digest(s string) []byte {
+	sum := sha256.Sum256([]byte(s))
+	return sum[:]
+}

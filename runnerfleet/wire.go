@@ -1,0 +1,76 @@
+package runnerfleet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// The agents' HTTP interface, version 1. Bodies are JSON but for an entry's, which
+// is its meta followed by its log, the query's meta giving the meta's length:
+//
+//	POST /agent/v1/enrol      enrolment       200, 403 refused
+//	POST /agent/v1/next       {}              200 Assignment, 204 with Retry-After
+//	PUT  /agent/v1/entries?piece=P&meta=N     204, 409 stale, 413, 422 not well-formed
+//	POST /agent/v1/finished   finish          204, 409 stale
+//	POST /agent/v1/heartbeat  {}              204
+//	POST /agent/v1/bye        bye             204
+//
+// All but enrol want "Authorization: Bearer INSTANCE.SECRET" (401 otherwise), and
+// all answer 410 once the instance has ended: the agent is to power off. 5xx
+// and no answer at all mean: the same again, later. An error is {"error": "…"}.
+const apiPrefix = "/agent/v1/"
+
+// What an entry may hold. An agent cuts a longer log and says so in it.
+const (
+	MaxMeta = 4 << 20
+	MaxLog  = 32 << 20
+)
+
+const maxBody = 64 << 10 // of every other request
+
+type enrolment struct {
+	Instance string `json:"instance"`
+	Token    string `json:"token"`
+	Secret   string `json:"secret"` // 64 hex digits that this agent process drew
+}
+
+type finish struct {
+	Piece  string `json:"piece"`
+	Exit   int    `json:"exit"`
+	Reason string `json:"reason,omitempty"`
+}
+
+type bye struct {
+	Reason string `json:"reason"`
+}
+
+type failure struct {
+	Error string `json:"error"`
+}
+
+// statuses is how the errors that an agent branches on travel.
+var statuses = []struct {
+	err    error
+	status int
+}{
+	{ErrRefused, http.StatusForbidden},
+	{ErrStale, http.StatusConflict},
+	{ErrNoMore, http.StatusGone},
+	{ErrInvalid, http.StatusUnprocessableEntity},
+}
+
+// decodeStrict reads exactly one JSON value with known keys only.
+func decodeStrict(r io.Reader, into any) error {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("decode body: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("decode body: more than one value")
+	}
+	return nil
+}
