@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ortest/ortest/bot"
+)
+
+// keepDeliveries is how long a processed delivery is remembered: ten times as
+// long as GitHub offers to send it again.
+const keepDeliveries = 30 * 24 * time.Hour
+
+// AddDelivery stores a delivery and its job. It returns false only when the
+// GUID was processed before; whoever sent it may be answered either way.
+func (s *Store) AddDelivery(ctx context.Context, d bot.Delivery) (fresh bool, err error) {
+	if d.GUID == "" || d.Event == "" {
+		return false, errors.New("add delivery: it has no GUID or no event")
+	}
+	payload := d.Payload
+	if payload == nil {
+		payload = []byte{}
+	}
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		const insert = `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ($1, $2, $3, $4) ON CONFLICT (guid) DO NOTHING`
+		if _, err := tx.ExecContext(ctx, insert, d.GUID, d.Event, payload, micros(d.ReceivedAt)); err != nil {
+			return err
+		}
+		var outcome string
+		if err := tx.QueryRowContext(ctx, `SELECT outcome FROM deliveries WHERE guid = $1`, d.GUID).Scan(&outcome); err != nil {
+			return err
+		}
+		if fresh = outcome == ""; !fresh {
+			return nil
+		}
+		return s.push(ctx, tx, deliveryJob{GUID: d.GUID})
+	})
+	if err != nil {
+		return false, fmt.Errorf("add delivery %s: %w", d.GUID, err)
+	}
+	return fresh, nil
+}
+
+// Delivery returns a stored delivery, or bot.ErrNotFound.
+func (s *Store) Delivery(ctx context.Context, guid string) (bot.Delivery, error) {
+	d := bot.Delivery{GUID: guid}
+	var at int64
+	const query = `SELECT event, payload, received_at, outcome FROM deliveries WHERE guid = $1`
+	err := s.db.QueryRowContext(ctx, query, guid).Scan(&d.Event, &d.Payload, &at, &d.Outcome)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = bot.ErrNotFound
+	}
+	if err != nil {
+		return bot.Delivery{}, fmt.Errorf("read delivery %s: %w", guid, err)
+	}
+	d.ReceivedAt = fromMicros(at)
+	return d, nil
+}
+
+// FinishDelivery marks a delivery as processed. An empty outcome is an error,
+// as it would leave it unprocessed.
+func (s *Store) FinishDelivery(ctx context.Context, guid, outcome string) error {
+	if outcome == "" {
+		return fmt.Errorf("finish delivery %s: no outcome given", guid)
+	}
+	ok, err := changed(s.db.ExecContext(ctx, `UPDATE deliveries SET outcome = $1 WHERE guid = $2`, outcome, guid))
+	if err == nil && !ok {
+		err = bot.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("finish delivery %s: %w", guid, err)
+	}
+	return nil
+}
+
+// openDeliveries returns the GUIDs that are not processed, oldest first.
+func (s *Store) openDeliveries(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	return collect(ctx, tx, text, `SELECT guid FROM deliveries WHERE outcome = '' ORDER BY received_at, guid`)
+}
+
+// forgetDeliveries deletes those processed and received before t.
+func (s *Store) forgetDeliveries(ctx context.Context, t time.Time) error {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM deliveries WHERE outcome <> '' AND received_at < $1`, micros(t)); err != nil {
+		return fmt.Errorf("forget deliveries: %w", err)
+	}
+	return nil
+}
+
+// AddHead remembers a pull request's head. The same head at the same time again changes nothing.
+func (s *Store) AddHead(ctx context.Context, repo bot.Repo, pull int, h bot.Head) error {
+	const insert = `INSERT INTO heads (repo, pull, sha, at) VALUES ($1, $2, $3, $4) ON CONFLICT (repo, pull, at, sha) DO NOTHING`
+	if _, err := s.db.ExecContext(ctx, insert, key(repo), pull, h.SHA, micros(h.At)); err != nil {
+		return fmt.Errorf("add head %s of %s#%d: %w", h.SHA, repo, pull, err)
+	}
+	return nil
+}
+
+// HeadAt returns the newest head that was one at t or before, or
+// bot.ErrNotFound. Of two with the same time, it is the one stored last.
+func (s *Store) HeadAt(ctx context.Context, repo bot.Repo, pull int, t time.Time) (bot.Head, error) {
+	var h bot.Head
+	var at int64
+	const query = `SELECT sha, at FROM heads WHERE repo = $1 AND pull = $2 AND at <= $3 ORDER BY at DESC, id DESC LIMIT 1`
+	err := s.db.QueryRowContext(ctx, query, key(repo), pull, micros(t)).Scan(&h.SHA, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = bot.ErrNotFound
+	}
+	if err != nil {
+		return bot.Head{}, fmt.Errorf("read head of %s#%d: %w", repo, pull, err)
+	}
+	h.At = fromMicros(at)
+	return h, nil
+}
+
+// key is a repository as the tables name it.
+func key(r bot.Repo) string { return strings.ToLower(r.String()) }
+
+func text(scan func(...any) error) (v string, err error) {
+	err = scan(&v)
+	return v, err
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ortest/ortest/runnerfleet"
+)
+
+// instanceColumns are in the order of getInstance and instanceValues.
+const instanceColumns = `id, bucket, attempt, cloud_id, state, reason, secret, enrol,
+	intended_at, launched_at, enrolled_at, seen_at, ended_at, deadline`
+
+// Instances returns those that are not gone, and those gone whose run is not
+// closed, by the time they were intended.
+func (s *Store) Instances(ctx context.Context) ([]runnerfleet.Instance, error) {
+	const query = `SELECT ` + instanceColumns + ` FROM instances
+		WHERE state <> 'gone' OR run IN (SELECT id FROM runs WHERE state <> 'closed')
+		ORDER BY intended_at, id`
+	all, err := collect(ctx, s.db, getInstance, query)
+	if err != nil {
+		return nil, fmt.Errorf("read instances: %w", err)
+	}
+	return all, nil
+}
+
+// Instance returns an instance, or runnerfleet.ErrNotFound.
+func (s *Store) Instance(ctx context.Context, id string) (runnerfleet.Instance, error) {
+	in, err := oneInstance(s.db.QueryRowContext(ctx, `SELECT `+instanceColumns+` FROM instances WHERE id = $1`, id))
+	if err != nil {
+		return runnerfleet.Instance{}, fmt.Errorf("read instance %s: %w", id, err)
+	}
+	return in, nil
+}
+
+// AddInstance stores an instance; runnerfleet.ErrExists when the ID is taken.
+func (s *Store) AddInstance(ctx context.Context, in runnerfleet.Instance) error {
+	const insert = `INSERT INTO instances (` + instanceColumns + `, run)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING`
+	ok, err := changed(s.db.ExecContext(ctx, insert, append(instanceValues(in), runOf(in.Bucket))...))
+	if err == nil && !ok {
+		err = runnerfleet.ErrExists
+	}
+	if err != nil {
+		return fmt.Errorf("add instance %s: %w", in.ID, err)
+	}
+	return nil
+}
+
+// UpdateInstance reads, changes and writes an instance in one transaction. A
+// new state also stores the job that drives its run: a run closes only when
+// its instances are gone. change must call nothing of the Store; it returns
+// false to leave the instance as it is. ID and bucket cannot change.
+func (s *Store) UpdateInstance(ctx context.Context, id string, change func(*runnerfleet.Instance) bool) (runnerfleet.Instance, error) {
+	var result runnerfleet.Instance
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		old, err := oneInstance(tx.QueryRowContext(ctx, `SELECT `+instanceColumns+` FROM instances WHERE id = $1`, id))
+		if err != nil {
+			return err
+		}
+		in := old
+		result = old
+		if !change(&in) {
+			return nil
+		}
+		in.ID, in.Bucket = old.ID, old.Bucket
+		result = in
+		const update = `UPDATE instances SET bucket = $2, attempt = $3, cloud_id = $4, state = $5, reason = $6, secret = $7, enrol = $8,
+			intended_at = $9, launched_at = $10, enrolled_at = $11, seen_at = $12, ended_at = $13, deadline = $14 WHERE id = $1`
+		if _, err := tx.ExecContext(ctx, update, instanceValues(in)...); err != nil {
+			return err
+		}
+		if run := runOf(in.Bucket); run.Valid && in.State != old.State {
+			return s.pushDrive(ctx, tx, run.Int64)
+		}
+		return nil
+	})
+	if err != nil {
+		return runnerfleet.Instance{}, fmt.Errorf("update instance %s: %w", id, err)
+	}
+	return result, nil
+}
+
+func oneInstance(row *sql.Row) (runnerfleet.Instance, error) {
+	in, err := getInstance(row.Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return runnerfleet.Instance{}, runnerfleet.ErrNotFound
+	}
+	return in, err
+}
+
+func getInstance(scan func(...any) error) (in runnerfleet.Instance, err error) {
+	var intended, launched, enrolled, seen, ended, deadline int64
+	err = scan(&in.ID, &in.Bucket, &in.Attempt, &in.CloudID, &in.State, &in.Reason, &in.Secret, &in.Enrol,
+		&intended, &launched, &enrolled, &seen, &ended, &deadline)
+	if err != nil {
+		return runnerfleet.Instance{}, err
+	}
+	in.IntendedAt, in.LaunchedAt, in.EnrolledAt = fromMicros(intended), fromMicros(launched), fromMicros(enrolled)
+	in.SeenAt, in.EndedAt, in.Deadline = fromMicros(seen), fromMicros(ended), fromMicros(deadline)
+	return in, nil
+}
+
+func instanceValues(in runnerfleet.Instance) []any {
+	return []any{in.ID, in.Bucket, in.Attempt, in.CloudID, string(in.State), in.Reason, in.Secret, in.Enrol,
+		micros(in.IntendedAt), micros(in.LaunchedAt), micros(in.EnrolledAt), micros(in.SeenAt), micros(in.EndedAt), micros(in.Deadline)}
+}
+
+// runOf reads the run from a bucket's ID, such as "r1/b2" or "1/b2".
+func runOf(bucket string) sql.NullInt64 {
+	run, _, ok := strings.Cut(bucket, "/")
+	n := number(strings.TrimPrefix(run, "r"))
+	return sql.NullInt64{Int64: n, Valid: ok && n > 0}
+}

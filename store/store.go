@@ -1,0 +1,122 @@
+// Package store keeps what must survive: deliveries, runs, answers, entries
+// with their logs, pull requests' heads and the fleet's instances.
+//
+// It is one SQLite file. Every method is one transaction, and one that changes
+// something stores, in that transaction, the job that will act on the change.
+// The rows are the truth and a job is only a push: Work looks through the rows
+// when it starts and every few seconds after, so that a job lost with its
+// process is replaced at once instead of when the queue calls it stuck.
+//
+// Jobs come at least once. Two jobs for the same run, or the same delivery,
+// are never worked at the same time.
+//
+// Times are kept in microseconds and come back in UTC. The SQL is what SQLite
+// and PostgreSQL both speak; where they differ, the migrations say so.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// Config says where the database is.
+type Config struct {
+	// Path is the database file, created when it does not exist; its directory
+	// must. Files named Path-wal, Path-shm and Path.lock appear beside it.
+	Path string
+	// Log must not be nil.
+	Log *slog.Logger
+}
+
+// Store is an open database; several processes may hold one on the same file.
+// It implements bot.Store and runnerfleet.Store. Its zero value cannot work:
+// Open makes one.
+type Store struct {
+	db   *sql.DB
+	jobs *river.Client[*sql.Tx] // only inserts; Work has a client of its own
+	path string
+	log  *slog.Logger
+}
+
+// Close releases the file. Work must have returned.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close database %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// write runs do in one transaction, which holds the database's only write lock
+// and this Store's only connection: do must call nothing else of the Store.
+func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) (err error) {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() {
+		// After a commit there is nothing left to roll back, and ErrTxDone says just that.
+		if back := tx.Rollback(); back != nil && !errors.Is(back, sql.ErrTxDone) {
+			err = errors.Join(err, fmt.Errorf("roll back: %w", back))
+		}
+	}()
+	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// rower is a *sql.DB or a *sql.Tx.
+type rower interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// collect returns what scan makes of each row of a query.
+func collect[T any](ctx context.Context, db rower, scan func(scan func(...any) error) (T, error), query string, args ...any) (all []T, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		v, err := scan(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// micros is t as it is kept; the zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// fromMicros is the reverse of micros.
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+// changed reports whether a statement changed a row.
+func changed(res sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
