@@ -1,0 +1,6 @@
+-- How the languages we speak say hello.
+return {
+    en = "hello",
+    de = "halo",
+    fr = "bonjour",
+}
