@@ -159,6 +159,17 @@ type Work interface {
 	Lost(ctx context.Context, in Instance) error
 }
 
+// The environment in which a cloud starts an agent. What begins with
+// EnvAgentPrefix is for the agent alone; it hands the rest on to its runners.
+const (
+	EnvInstance    = "ORTEST_INSTANCE" // also marks every process of the instance
+	EnvAgentPrefix = "ORTEST_AGENT_"
+	EnvURL         = EnvAgentPrefix + "URL"
+	EnvTokenFile   = EnvAgentPrefix + "TOKEN_FILE" // the agent removes it once read
+	EnvDir         = EnvAgentPrefix + "DIR"
+	EnvDeadline    = EnvAgentPrefix + "DEADLINE" // RFC 3339
+)
+
 // What callers branch on.
 var (
 	ErrWait     = errors.New("no piece ready yet")

@@ -1,0 +1,234 @@
+// Package agent is what runs on an instance: it enrols, asks for one piece after
+// another, runs a single-use runner for each, hands over what the runner's job
+// leaves in the spool, and stops when the fleet has no more for it.
+//
+// The server may be away for minutes at any time; every call is made again
+// until it is answered or the instance's deadline has come. A job's processes
+// are the agent's descendants, also those that detach themselves, and none
+// outlives its piece.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/ortest/ortest/runnerfleet"
+)
+
+// Config is what an agent needs. All but Output and the durations is required.
+type Config struct {
+	URL      string // of the agents' interface, without its path
+	Instance string
+	Token    string   // one-time enrolment token
+	Dir      string   // absolute; the agent's own, emptied at the end
+	Runner   []string // command line, to which --jitconfig and its value are added
+	Deadline time.Time
+	// Env is the runners' environment before the agent adds its own; settings with
+	// EnvAgentPrefix are left out.
+	Env []string
+	Log *slog.Logger
+	// Output gets what the runners print; nil discards it.
+	Output *os.File
+	// Heartbeat is the time between two heartbeats; 0 means 5 s.
+	Heartbeat time.Duration
+	// Grace is how long a runner has between the request to stop and the kill, and
+	// how long a stopping agent tries to hand over what it has; 0 means 10 s.
+	Grace time.Duration
+}
+
+// FromEnv reads what a cloud put into an agent's environment, and removes the
+// token's file: from then on the token is in this process only. Runner, Log
+// and Output are the caller's to set.
+func FromEnv(environ []string) (Config, error) {
+	env := make(map[string]string, len(environ))
+	for _, kv := range environ {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	for _, k := range []string{
+		runnerfleet.EnvInstance, runnerfleet.EnvURL, runnerfleet.EnvTokenFile, runnerfleet.EnvDir, runnerfleet.EnvDeadline,
+	} {
+		if env[k] == "" {
+			return Config{}, fmt.Errorf("environment has no %s", k)
+		}
+	}
+	deadline, err := time.Parse(time.RFC3339Nano, env[runnerfleet.EnvDeadline])
+	if err != nil {
+		return Config{}, fmt.Errorf("read %s: %w", runnerfleet.EnvDeadline, err)
+	}
+	token, err := os.ReadFile(env[runnerfleet.EnvTokenFile])
+	if err != nil {
+		return Config{}, fmt.Errorf("read token: %w", err)
+	}
+	if err := os.Remove(env[runnerfleet.EnvTokenFile]); err != nil {
+		return Config{}, fmt.Errorf("remove token: %w", err)
+	}
+	return Config{
+		URL: env[runnerfleet.EnvURL], Instance: env[runnerfleet.EnvInstance], Token: strings.TrimSpace(string(token)),
+		Dir: env[runnerfleet.EnvDir], Deadline: deadline, Env: environ,
+	}, nil
+}
+
+// Validate reports what is missing.
+func (c *Config) Validate() error {
+	switch {
+	case c.URL == "" || c.Instance == "" || c.Token == "" || c.Log == nil:
+		return errors.New("agent: URL, Instance, Token and Log are required")
+	case !filepath.IsAbs(c.Dir):
+		return fmt.Errorf("agent: directory %q is not absolute", c.Dir)
+	case len(c.Runner) == 0:
+		return errors.New("agent: Runner is required")
+	case c.Deadline.IsZero():
+		return errors.New("agent: Deadline is required")
+	}
+	return nil
+}
+
+// Why an agent stops by itself.
+var (
+	errDeadline = errors.New("instance is past its deadline")
+	errStopped  = errors.New("agent was told to stop")
+)
+
+// Run serves one instance. It returns nil when the fleet had no more for it, or
+// when ctx ended; otherwise why it gave up. Either way no process of a job is
+// left, and Dir is empty: the caller powers the machine off. Run makes the
+// process a subreaper, and takes every child of it for a job's.
+func Run(ctx context.Context, c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become subreaper: %w", err)
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 5 * time.Second
+	}
+	if c.Grace == 0 {
+		c.Grace = 10 * time.Second
+	}
+	a := &agent{Config: c, client: runnerfleet.NewClient(c.URL, c.Instance, &http.Client{})}
+	err := a.run(ctx)
+	return errors.Join(err, a.clean())
+}
+
+type agent struct {
+	Config
+	client *runnerfleet.Client
+	pieces int // so far
+}
+
+// run serves until there is no more, and says goodbye if it stops before that.
+func (a *agent) run(parent context.Context) error {
+	ctx, cancel := context.WithDeadlineCause(parent, a.Deadline, errDeadline)
+	defer cancel()
+	err := a.retry(ctx, "enrol", func(ctx context.Context) error { return a.client.Enrol(ctx, a.Token) })
+	if err != nil {
+		return a.why(parent, err)
+	}
+	a.Log.Info("agent enrolled", "instance", a.Instance)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.heartbeats(gctx) })
+	g.Go(func() error { return a.serve(gctx) })
+	err = a.why(parent, g.Wait())
+	if reason := a.reason(parent, err); reason != "" {
+		a.Log.Info("agent stops", "reason", reason)
+		late, cancel := context.WithTimeout(context.WithoutCancel(parent), a.Grace)
+		defer cancel()
+		if err := a.client.Bye(late, reason); err != nil {
+			a.Log.Warn("agent leaves without goodbye", "err", err)
+		}
+	}
+	return err
+}
+
+// why reduces the end of a run to what the caller is to know.
+func (a *agent) why(parent context.Context, err error) error {
+	if errors.Is(err, runnerfleet.ErrNoMore) || parent.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// reason is what the fleet is to know of an end that it did not ask for.
+func (a *agent) reason(parent context.Context, err error) string {
+	switch {
+	case parent.Err() != nil:
+		return errStopped.Error()
+	case err != nil:
+		return err.Error()
+	}
+	return ""
+}
+
+// heartbeats returns only with an error: ErrNoMore when the instance has ended.
+func (a *agent) heartbeats(ctx context.Context) error {
+	tick := time.NewTicker(a.Heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		if err := a.retry(ctx, "heartbeat", a.client.Heartbeat); err != nil {
+			return err
+		}
+	}
+}
+
+// serve runs pieces until the fleet has no more, which is ErrNoMore.
+func (a *agent) serve(ctx context.Context) error {
+	for {
+		job, err := a.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := a.piece(ctx, job); err != nil {
+			return err
+		}
+	}
+}
+
+// next waits for a piece.
+func (a *agent) next(ctx context.Context) (job runnerfleet.Assignment, err error) {
+	for {
+		var wait time.Duration
+		err = a.retry(ctx, "next", func(ctx context.Context) (err error) {
+			job, wait, err = a.client.Next(ctx)
+			return err
+		})
+		if !errors.Is(err, runnerfleet.ErrWait) {
+			return job, err
+		}
+		select {
+		case <-ctx.Done():
+			return job, context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// clean empties the agent's directory. What a job took the rights from, its
+// owner may still remove.
+func (a *agent) clean() error {
+	entries, err := os.ReadDir(a.Dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("clean directory: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		errs = append(errs, removeAll(filepath.Join(a.Dir, e.Name())))
+	}
+	return errors.Join(errs...)
+}
