@@ -11,14 +11,14 @@ import (
 )
 
 // instanceColumns are in the order of getInstance and instanceValues.
-const instanceColumns = `id, bucket, attempt, cloud_id, state, reason, secret, enrol,
+const instanceColumns = `id, bucket, attempt, arch, type, url, cloud_id, state, reason, owed, secret, enrol,
 	intended_at, launched_at, enrolled_at, seen_at, ended_at, deadline`
 
-// Instances returns those that are not gone, and those gone whose run is not
-// closed, by the time they were intended.
+// Instances returns those that are not gone, those owed, and those gone whose
+// run is not closed, by the time they were intended.
 func (s *Store) Instances(ctx context.Context) ([]runnerfleet.Instance, error) {
 	const query = `SELECT ` + instanceColumns + ` FROM instances
-		WHERE state <> 'gone' OR run IN (SELECT id FROM runs WHERE state <> 'closed')
+		WHERE state <> 'gone' OR owed = 1 OR run IN (SELECT id FROM runs WHERE state <> 'closed')
 		ORDER BY intended_at, id`
 	all, err := collect(ctx, s.db, getInstance, query)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Store) Instance(ctx context.Context, id string) (runnerfleet.Instance, 
 // AddInstance stores an instance; runnerfleet.ErrExists when the ID is taken.
 func (s *Store) AddInstance(ctx context.Context, in runnerfleet.Instance) error {
 	const insert = `INSERT INTO instances (` + instanceColumns + `, run)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO NOTHING`
 	ok, err := changed(s.db.ExecContext(ctx, insert, append(instanceValues(in), runOf(in.Bucket))...))
 	if err == nil && !ok {
 		err = runnerfleet.ErrExists
@@ -68,8 +68,9 @@ func (s *Store) UpdateInstance(ctx context.Context, id string, change func(*runn
 		}
 		in.ID, in.Bucket = old.ID, old.Bucket
 		result = in
-		const update = `UPDATE instances SET bucket = $2, attempt = $3, cloud_id = $4, state = $5, reason = $6, secret = $7, enrol = $8,
-			intended_at = $9, launched_at = $10, enrolled_at = $11, seen_at = $12, ended_at = $13, deadline = $14 WHERE id = $1`
+		const update = `UPDATE instances SET bucket = $2, attempt = $3, arch = $4, type = $5, url = $6,
+			cloud_id = $7, state = $8, reason = $9, owed = $10, secret = $11, enrol = $12,
+			intended_at = $13, launched_at = $14, enrolled_at = $15, seen_at = $16, ended_at = $17, deadline = $18 WHERE id = $1`
 		if _, err := tx.ExecContext(ctx, update, instanceValues(in)...); err != nil {
 			return err
 		}
@@ -94,7 +95,8 @@ func oneInstance(row *sql.Row) (runnerfleet.Instance, error) {
 
 func getInstance(scan func(...any) error) (in runnerfleet.Instance, err error) {
 	var intended, launched, enrolled, seen, ended, deadline int64
-	err = scan(&in.ID, &in.Bucket, &in.Attempt, &in.CloudID, &in.State, &in.Reason, &in.Secret, &in.Enrol,
+	err = scan(&in.ID, &in.Bucket, &in.Attempt, &in.Arch, &in.Type, &in.URL,
+		&in.CloudID, &in.State, &in.Reason, &in.Owed, &in.Secret, &in.Enrol,
 		&intended, &launched, &enrolled, &seen, &ended, &deadline)
 	if err != nil {
 		return runnerfleet.Instance{}, err
@@ -105,7 +107,11 @@ func getInstance(scan func(...any) error) (in runnerfleet.Instance, err error) {
 }
 
 func instanceValues(in runnerfleet.Instance) []any {
-	return []any{in.ID, in.Bucket, in.Attempt, in.CloudID, string(in.State), in.Reason, in.Secret, in.Enrol,
+	owed := 0
+	if in.Owed {
+		owed = 1
+	}
+	return []any{in.ID, in.Bucket, in.Attempt, in.Arch, in.Type, in.URL, in.CloudID, string(in.State), in.Reason, owed, in.Secret, in.Enrol,
 		micros(in.IntendedAt), micros(in.LaunchedAt), micros(in.EnrolledAt), micros(in.SeenAt), micros(in.EndedAt), micros(in.Deadline)}
 }
 

@@ -170,4 +170,3 @@ func TestHeads(t *testing.T) {
 	upper := bot.Repo{Owner: "Ortest-Examples", Name: "HELLO"}
 	check(t, "case of the repository", must[bot.Head](t)(s.HeadAt(ctx, upper, 1, at(20))), bot.Head{SHA: "ccc", At: at(20)})
 }
-
