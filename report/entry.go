@@ -1,7 +1,5 @@
 package report
 
-import "encoding/json"
-
 // Entry is one thing a piece reports while it runs, in order of Seq. The log
 // bytes that belong to it travel beside it and are stored unchanged; the
 // goal's log is their concatenation.
@@ -9,7 +7,8 @@ import "encoding/json"
 // The first entry of a piece is a manifest, then comes one file entry per test
 // file, and last an end. A piece whose end is missing is incomplete.
 type Entry struct {
-	Seq      int         `json:"seq"` // from 0, without gaps
+	Seq      int         `json:"seq"`             // from 0, without gaps
+	Bytes    int64       `json:"bytes,omitempty"` // of its log; 0 when not told. A log of another size is a cut one
 	Manifest *Manifest   `json:"manifest,omitempty"`
 	File     *FileResult `json:"file,omitempty"`
 	End      *End        `json:"end,omitempty"`
@@ -20,7 +19,7 @@ type Entry struct {
 type Manifest struct {
 	Goal     string            `json:"goal"`
 	Repo     string            `json:"repo"`   // OWNER/NAME
-	Commit   string            `json:"commit"` // full SHA that was checked out
+	Commit   string            `json:"commit"` // full SHA that was checked out; "" when nothing was
 	Arch     string            `json:"arch"`
 	Files    []TestFile        `json:"files"` // in the order they will run
 	Versions map[string]string `json:"versions,omitempty"`
@@ -55,17 +54,18 @@ type TestFile struct {
 // and Ordinal; Number changes whenever a block is inserted before it. A file
 // that is a plain TAP script has no blocks.
 type Block struct {
-	Number  int    `json:"number"`
-	Title   string `json:"title"`
-	Ordinal int    `json:"ordinal"` // from 1, among the blocks of the same title
-	Line    int    `json:"line"`    // of the "===" line, from 1
-	EndLine int    `json:"end_line"`
+	Number   int       `json:"number"`  // 0 when the title has none
+	Title    string    `json:"title"`   // without "TEST n: "
+	Ordinal  int       `json:"ordinal"` // from 1, among the blocks of the same title
+	Line     int       `json:"line"`    // of the "===" line, from 1
+	EndLine  int       `json:"end_line"`
+	Skip     string    `json:"skip,omitempty"` // SKIP: its author left it out; ONLY, LAST: another block's mark drops it
+	Sections []Section `json:"sections,omitempty"`
 }
 
-// DecodeEntry reads one entry strictly: an unknown key, none or two of the three
-// kinds, or a value out of bounds is an error that says which.
-func DecodeEntry(b []byte) (Entry, error) {
-	var e Entry
-	err := json.Unmarshal(b, &e)
-	return e, err
+// Section is one "--- name" of a block, so that an annotation can point at what failed.
+type Section struct {
+	Name    string `json:"name"`
+	Line    int    `json:"line"`
+	EndLine int    `json:"end_line"`
 }
