@@ -1,6 +1,9 @@
 package runnerfleet
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Limits bound what the fleet may hold and how long it waits. All are required.
 type Limits struct {
@@ -35,9 +38,9 @@ type Op string
 
 // The operations, in the order in which a pass applies them.
 const (
+	Lose      Op = "lose"      // tell Work that an instance which ended will serve nothing more
 	Terminate Op = "terminate" // end the instance and its machine
 	Confirm   Op = "confirm"   // the machine is gone: end the instance if it had not, and forget it
-	Lose      Op = "lose"      // tell Work again that an ended instance will serve nothing
 	LaunchOne Op = "launch"    // write the intent down and start the machine, or repeat that
 )
 
@@ -75,7 +78,7 @@ func Decide(v View, now time.Time, lim Limits) []Step {
 			held++
 		}
 	}
-	steps = append(append(steps, lose...), launch...)
+	steps = slices.Concat(lose, steps, launch)
 	for _, b := range v.Want {
 		id, err := InstanceID(b)
 		_, tried := known[id]
