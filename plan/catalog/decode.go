@@ -1,0 +1,131 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/ortest/ortest/plan"
+)
+
+// kind is what projects of one kind have in common.
+type kind struct {
+	Name     string                       `yaml:"name"`
+	Modes    []string                     `yaml:"modes"`
+	Packages []string                     `yaml:"packages"`
+	Sources  []string                     `yaml:"sources"`
+	Units    []string                     `yaml:"units"`
+	Build    [][]string                   `yaml:"build"`
+	Test     plan.Test                    `yaml:"test"`
+	Env      map[string]string            `yaml:"env"`
+	ModeEnv  map[string]map[string]string `yaml:"mode_env"`
+}
+
+// source is a parsed file, kept for the places of what is wrong in it.
+type source struct {
+	name string
+	file *ast.File
+}
+
+// at returns "projects/x.yaml:3:9" for a path such as "$.modes[1]".
+func (s source) at(yamlPath string) string {
+	if p, err := yaml.PathString(yamlPath); err == nil && s.file != nil {
+		if node, err := p.FilterFile(s.file); err == nil && node.GetToken() != nil {
+			pos := node.GetToken().Position
+			return fmt.Sprintf("%s:%d:%d", s.name, pos.Line, pos.Column)
+		}
+	}
+	return s.name + ":1:1"
+}
+
+// decodeAll decodes every file and returns where each came from.
+func (c *Catalog) decodeAll(files map[string][]byte) (map[string]source, error) {
+	srcs := map[string]source{}
+	var bad []error
+	into := map[string]any{
+		"modes.yaml": &c.modes, "kinds.yaml": &c.kinds, "arches.yaml": &c.arches, "releases.yaml": &c.releases,
+		"sources.yaml": &c.sources, "services.yaml": &c.services, "units.yaml": &c.units,
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		dir, base := path.Split(name)
+		project := strings.TrimSuffix(base, ".yaml")
+		if dir == "expectations/" {
+			c.expectations[project] = files[name]
+			continue
+		}
+		p := plan.Project{Example: dir == "examples/"}
+		dst := into[name]
+		if dst == nil {
+			dst = &p
+		}
+		src, err := decode(name, files[name], dst)
+		if err != nil {
+			bad = append(bad, err)
+			continue
+		}
+		srcs[name] = src
+		if into[name] == nil {
+			if p.Name != project {
+				bad = append(bad, fmt.Errorf("%s: name is %q, but the file is %s", src.at("$.name"), p.Name, base))
+				continue
+			}
+			c.projects = append(c.projects, p)
+		}
+	}
+	return srcs, errors.Join(bad...)
+}
+
+// decode reads one file strictly.
+func decode(name string, b []byte, dst any) (source, error) {
+	file, err := parser.ParseBytes(b, 0)
+	if err != nil {
+		return source{}, positioned(name, err, nil)
+	}
+	if err := yaml.UnmarshalWithOptions(b, dst, yaml.Strict()); err != nil {
+		return source{}, positioned(name, err, keysOf(reflect.TypeOf(dst)))
+	}
+	return source{name: name, file: file}, nil
+}
+
+// positioned rewrites a decoder's error as "file:line:col: message".
+func positioned(name string, err error, keys []string) error {
+	var ye yaml.Error
+	if !errors.As(err, &ye) || ye.GetToken() == nil {
+		return fmt.Errorf("%s:1:1: %w", name, err)
+	}
+	pos := ye.GetToken().Position
+	msg := ye.GetMessage()
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		key := ye.GetToken().Value
+		msg = fmt.Sprintf("unknown key %q%s", key, suggest(key, keys))
+	}
+	return fmt.Errorf("%s:%d:%d: %s", name, pos.Line, pos.Column, msg)
+}
+
+// keysOf lists the keys that a type and the types within it know.
+func keysOf(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return keysOf(t.Elem())
+	case reflect.Struct:
+		var keys []string
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if tag := f.Tag.Get("yaml"); tag != "" && tag != "-" {
+				keys = append(keys, tag)
+			}
+			keys = append(keys, keysOf(f.Type)...)
+		}
+		return keys
+	}
+	return nil
+}

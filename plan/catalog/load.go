@@ -1,0 +1,146 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/ortest/ortest/plan"
+)
+
+//go:embed *.yaml projects examples expectations
+var embedded embed.FS
+
+// Bounds of a catalog; a directory given by mistake is not read into memory.
+const (
+	maxFile  = 1 << 20
+	maxFiles = 2000
+)
+
+// single are the files of which there is one each.
+var single = []string{"modes.yaml", "kinds.yaml", "arches.yaml", "releases.yaml", "sources.yaml", "services.yaml", "units.yaml"}
+
+// folders hold one file per project.
+var folders = []string{"projects", "examples", "expectations"}
+
+// Default returns the embedded catalog.
+func Default() (*Catalog, error) { return Load() }
+
+// Examples returns the embedded catalog in which modes expand to the example
+// projects and to nothing else: what a demo offers.
+func Examples() (*Catalog, error) {
+	c, err := Load()
+	if err != nil {
+		return nil, err
+	}
+	c.examplesOnly = true
+	c.projects = slices.DeleteFunc(c.projects, func(p plan.Project) bool { return !p.Example })
+	return c, nil
+}
+
+// Load reads the embedded catalog with the overlays laid over it, later ones
+// over earlier ones: a file takes the place of the file of its name, and a new
+// file adds a project. An error names file, line and column; several may be joined.
+func Load(overlays ...fs.FS) (*Catalog, error) {
+	files, err := gather(append([]fs.FS{embedded}, overlays...))
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalog{Revision: revision(files), expectations: map[string][]byte{}}
+	srcs, err := c.decodeAll(files)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(srcs); err != nil {
+		return nil, err
+	}
+	c.settle()
+	return c, nil
+}
+
+// gather reads the layers into one set of files by path.
+func gather(layers []fs.FS) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	var bad []error
+	for _, layer := range layers {
+		err := fs.WalkDir(layer, ".", func(name string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
+				return fs.SkipDir
+			case d.IsDir() || path.Ext(name) != ".yaml":
+				return nil
+			}
+			if err := known(name); err != nil {
+				bad = append(bad, err)
+				return nil
+			}
+			b, err := readBounded(layer, name, d)
+			if err != nil {
+				return err
+			}
+			files[name] = b
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read catalog: %w", err)
+		}
+		if len(files) > maxFiles {
+			return nil, fmt.Errorf("read catalog: more than %d files", maxFiles)
+		}
+	}
+	return files, errors.Join(bad...)
+}
+
+func readBounded(layer fs.FS, name string, d fs.DirEntry) ([]byte, error) {
+	info, err := d.Info()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxFile)
+	}
+	return fs.ReadFile(layer, name)
+}
+
+// known refuses a YAML file that nobody would read: it is a misspelt one.
+func known(name string) error {
+	dir, base := path.Split(name)
+	if dir == "" && slices.Contains(single, base) || slices.Contains(folders, strings.TrimSuffix(dir, "/")) {
+		return nil
+	}
+	places := slices.Clone(single)
+	for _, f := range folders {
+		places = append(places, f+"/"+base)
+	}
+	return fmt.Errorf("%s:1:1: no such file in a catalog%s", name, suggest(name, places))
+}
+
+// revision hashes names and contents, so that a moved file is another revision.
+func revision(files map[string][]byte) string {
+	h := sha256.New()
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(h, "%q %d\n", name, len(files[name]))
+		h.Write(files[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+func suggest(name string, known []string) string {
+	if near := plan.Nearest(name, known); len(near) > 0 {
+		return "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return ""
+}
