@@ -1,0 +1,226 @@
+package workflows
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/rhysd/actionlint"
+
+	"github.com/ortest/ortest/plan"
+)
+
+const nonce = "0123456789abcdef0123456789abcdef"
+
+func piece(i int) Piece {
+	return Piece{ID: fmt.Sprintf("1/p%d/1", i), Label: Label(nonce), Goal: "tv-hello", Repo: "ortest-examples/hello",
+		Options: plan.Options{Arch: "linux x86_64"}, Timeout: 20}
+}
+
+func TestActionlintFindsNothing(t *testing.T) {
+	if len(Files()) == 0 {
+		t.Fatal("no workflow files")
+	}
+	for name, b := range Files() {
+		lint, err := actionlint.NewLinter(&strings.Builder{}, &actionlint.LinterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := lint.Lint(name, b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			t.Errorf("%s", f)
+		}
+	}
+}
+
+// TestRules holds what actionlint does not know: who may run a job, and that
+// nothing written by a person gets near a shell.
+func TestRules(t *testing.T) {
+	for name, b := range Files() {
+		var w struct {
+			RunName     string            `yaml:"run-name"`
+			Permissions map[string]string `yaml:"permissions"`
+			On          map[string]any    `yaml:"on"`
+			Jobs        map[string]struct {
+				Permissions map[string]string `yaml:"permissions"`
+				RunsOn      any               `yaml:"runs-on"`
+				Timeout     any               `yaml:"timeout-minutes"`
+				Steps       []map[string]any  `yaml:"steps"`
+				Strategy    struct {
+					FailFast bool `yaml:"fail-fast"`
+				} `yaml:"strategy"`
+			} `yaml:"jobs"`
+		}
+		if err := yaml.Unmarshal(b, &w); err != nil {
+			t.Fatal(err)
+		}
+		if w.Permissions == nil || len(w.Permissions) != 0 {
+			t.Errorf("%s: permissions are %v, want {}", name, w.Permissions)
+		}
+		if _, ok := w.On["workflow_dispatch"]; !ok || len(w.On) != 1 {
+			t.Errorf("%s: starts on %v, want workflow_dispatch alone", name, w.On)
+		}
+		if !strings.Contains(w.RunName, "inputs.nonce") {
+			t.Errorf("%s: the run's name %q lacks the nonce", name, w.RunName)
+		}
+		for id, j := range w.Jobs {
+			if j.RunsOn != "${{ matrix.piece.label }}" {
+				t.Errorf("%s: job %s runs on %v, want its piece's label alone", name, id, j.RunsOn)
+			}
+			if j.Timeout == nil || j.Strategy.FailFast || len(j.Permissions) != 0 {
+				t.Errorf("%s: job %s wants a timeout, no fail-fast and no permissions", name, id)
+			}
+			for _, s := range j.Steps {
+				if _, ok := s["run"]; ok {
+					t.Errorf("%s: job %s has a shell step", name, id)
+				}
+			}
+		}
+		for _, e := range regexp.MustCompile(`\$\{\{[^}]*\}\}`).FindAllString(string(b), -1) {
+			if strings.Contains(e, "github.event") || strings.Contains(e, "github.head_ref") {
+				t.Errorf("%s: expression %s reads what a person wrote", name, e)
+			}
+		}
+	}
+}
+
+func TestPieceValidate(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Piece)
+		bad    string
+	}{
+		{"a whole goal is good", func(*Piece) {}, ""},
+		{"files in subfolders are good", func(p *Piece) { p.Files = []string{"t/000--init.t", "t/023-rewrite/exit.t"} }, ""},
+		{"a commit is forty hex digits", func(p *Piece) { p.Commit = strings.Repeat("a", 40) }, ""},
+		{"a short commit is refused", func(p *Piece) { p.Commit = "abc" }, "commit"},
+		{"a label of another form is refused", func(p *Piece) { p.Label = "self-hosted" }, "label"},
+		{"a path that leaves the project is refused", func(p *Piece) { p.Files = []string{"t/../../x.t"} }, "file"},
+		{"an absolute path is refused", func(p *Piece) { p.Files = []string{"/etc/passwd"} }, "file"},
+		{"a path that reads as an option is refused", func(p *Piece) { p.Files = []string{"-x.t"} }, "file"},
+		{"a path with a space is refused", func(p *Piece) { p.Files = []string{"t/a b.t"} }, "file"},
+		{"an empty list of files is refused, since null means all", func(p *Piece) { p.Files = []string{} }, "files"},
+		{"a file twice is refused", func(p *Piece) { p.Files = []string{"t/a.t", "t/a.t"} }, "twice"},
+		{"a repository with a slash too many is refused", func(p *Piece) { p.Repo = "a/b/c" }, "repo"},
+		{"a timeout of 0 is refused", func(p *Piece) { p.Timeout = 0 }, "timeout"},
+		{"a timeout of 5 days is the longest", func(p *Piece) { p.Timeout = 7200 }, ""},
+		{"a minute more is refused", func(p *Piece) { p.Timeout = 7201 }, "timeout"},
+		{"a goal with a quote is refused", func(p *Piece) { p.Goal = "t-x'y" }, "goal"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := piece(1)
+			tt.change(&p)
+			err := p.Validate()
+			if (err == nil) != (tt.bad == "") || err != nil && !strings.Contains(err.Error(), tt.bad) {
+				t.Errorf("Validate() = %v, want an error about %q", err, tt.bad)
+			}
+		})
+	}
+}
+
+func TestParsePieceIsStrict(t *testing.T) {
+	good, err := json.Marshal(piece(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParsePiece(good)
+	if err != nil || !cmp.Equal(got, piece(1)) {
+		t.Errorf("ParsePiece gave %+v, %v", got, err)
+	}
+	for _, bad := range []string{"", "{}", string(good) + "{}", strings.Replace(string(good), `"goal"`, `"gaol"`, 1)} {
+		if _, err := ParsePiece([]byte(bad)); err == nil {
+			t.Errorf("ParsePiece(%s) found nothing wrong", bad)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	many := make([]Piece, 600)
+	for i := range many {
+		many[i] = piece(i)
+	}
+	heavy := make([]Piece, 40)
+	for i := range heavy {
+		heavy[i] = piece(i)
+		for f := range 150 {
+			heavy[i].Files = append(heavy[i].Files, fmt.Sprintf("t/%03d-some-test-file.t", f))
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		pieces []Piece
+		most   int // pieces in the first dispatch; 0: whatever fits
+	}{
+		{"no pieces make no dispatch", nil, 0},
+		{"256 pieces are one dispatch", many[:256], 256},
+		{"the 257th piece begins another", many[:257], 256},
+		{"600 pieces are three", many, 256},
+		{"65,535 characters are never passed", heavy, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var ids []string
+			parts := Split(tt.pieces)
+			for _, part := range parts {
+				in, err := Inputs(part, nonce)
+				if err != nil {
+					t.Fatal(err)
+				}
+				payload, err := json.Marshal(map[string]any{"ref": strings.Repeat("b", 255), "inputs": in})
+				if err != nil || len(payload) > 65_535 {
+					t.Errorf("payload of %d characters, %v", len(payload), err)
+				}
+				var back []Piece
+				if err := json.Unmarshal([]byte(in["pieces"]), &back); err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range back {
+					ids = append(ids, p.ID)
+				}
+			}
+			if tt.most > 0 && len(parts[0]) != tt.most {
+				t.Errorf("first dispatch has %d pieces, want %d", len(parts[0]), tt.most)
+			}
+			var want []string
+			for _, p := range tt.pieces {
+				want = append(want, p.ID)
+			}
+			if !slices.Equal(ids, want) {
+				t.Errorf("pieces %v, want %v", ids, want)
+			}
+		})
+	}
+}
+
+func TestInputsRefuses(t *testing.T) {
+	huge := piece(1)
+	for f := range 4000 {
+		huge.Files = append(huge.Files, fmt.Sprintf("t/%04d-some-test-file.t", f))
+	}
+	bad := piece(1)
+	bad.Label = "x"
+	for _, tt := range []struct {
+		name   string
+		pieces []Piece
+		nonce  string
+	}{
+		{"a nonce that is not hex", []Piece{piece(1)}, "x"},
+		{"no pieces", nil, nonce},
+		{"a piece too large for any dispatch", []Piece{huge}, nonce},
+		{"a piece that is not valid", []Piece{bad}, nonce},
+		{"257 pieces", slices.Repeat([]Piece{piece(1)}, 257), nonce},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if in, err := Inputs(tt.pieces, tt.nonce); err == nil {
+				t.Errorf("Inputs gave %.100v", in)
+			}
+		})
+	}
+}
