@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/ortest/ortest/plan"
 )
 
 // Markers let the bot find its own comments again after a crash between
@@ -90,6 +92,7 @@ func help() string {
 	for _, v := range verbs {
 		fmt.Fprintf(&s, "| `%s %s` | %s |\n", Prefix, strings.ReplaceAll(v.Use, "|", `\|`), v.Does)
 	}
+	s.WriteString("\nFlags:\n\n```\n" + plan.FlagHelp() + "```\n")
 	s.WriteString("\nA TARGET is a goal (`tv-ngx_lua`), a mode (`tv`: every project that has it) or a project (`ngx_lua`: every mode it has).\n\n")
 	return s.String()
 }

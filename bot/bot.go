@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
 )
@@ -35,8 +36,8 @@ type Bot struct {
 	Decode    Decode
 	Instances Instances
 	Catalog   func() *catalog.Catalog // the revision in force
+	Policy    plan.Policy             // what a comment may choose
 	URL       string                  // of our own pages, without a trailing slash
-	Workflow  string                  // file name of the workflow that is dispatched
 	Log       *slog.Logger
 	Now       func() time.Time
 

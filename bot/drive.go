@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ortest/ortest/runnerfleet"
@@ -109,13 +110,14 @@ func (b *Bot) intend(ctx context.Context, r Run) error {
 			legs, byLeg[leg.ID] = append(legs, leg), p
 		}
 	}
-	if len(legs) == 0 {
-		return nil
+	dispatches, err := workflows.Inputs(legs, newNonce)
+	if err != nil {
+		return err
 	}
-	for _, part := range workflows.Split(legs) {
-		d := Dispatch{Nonce: newNonce()}
-		for _, leg := range part {
-			p := byLeg[leg.ID]
+	for _, sent := range dispatches {
+		d := Dispatch{Nonce: sent.Nonce}
+		for _, leg := range sent.Pieces {
+			p := byLeg[leg]
 			d.Pieces, d.Attempts = append(d.Pieces, p.ID), append(d.Attempts, p.Attempt)
 		}
 		if err := b.advance(ctx, r.ID, Occurrence{Kind: DispatchIntended, Dispatch: d}); err != nil {
@@ -126,7 +128,7 @@ func (b *Bot) intend(ctx context.Context, r Run) error {
 }
 
 func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
-	id, err := b.Forge.FindWorkflowRun(ctx, r.Repo, b.Workflow, d.Nonce)
+	id, err := b.Forge.FindWorkflowRun(ctx, r.Repo, workflows.File, d.Nonce)
 	if err != nil {
 		return err
 	}
@@ -135,11 +137,11 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 		for _, piece := range d.Pieces {
 			legs = append(legs, b.leg(r, *r.Piece(piece)))
 		}
-		inputs, err := workflows.Inputs(legs, d.Nonce)
+		same, err := workflows.Inputs(legs, func() string { return d.Nonce })
 		if err != nil {
-			return b.refuse(ctx, r, d, err)
+			return err
 		}
-		id, err = b.Forge.Dispatch(ctx, r.Repo, b.Workflow, inputs)
+		id, err = b.Forge.Dispatch(ctx, r.Repo, workflows.File, same[0].Inputs)
 		if errors.Is(err, ErrRefused) || errors.Is(err, ErrGone) {
 			return b.refuse(ctx, r, d, err)
 		}
@@ -154,7 +156,7 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 // refuse ends the pieces of a dispatch that GitHub will never accept.
 func (b *Bot) refuse(ctx context.Context, r Run, d Dispatch, cause error) error {
 	b.Log.Warn("dispatch refused", "run", r.ID, "err", cause)
-	why := fmt.Sprintf("GitHub refused to start %s of the default branch of %s: %v", b.Workflow, r.Repo, cause)
+	why := fmt.Sprintf("GitHub refused to start %s of the default branch of %s: %v", workflows.File, r.Repo, cause)
 	for i, id := range d.Pieces {
 		err := b.advance(ctx, r.ID, Occurrence{Kind: PieceRefused, Piece: id, Attempt: d.Attempts[i], Why: why})
 		if err != nil {
@@ -175,7 +177,7 @@ func (b *Bot) leg(r Run, p Piece) workflows.Piece {
 		Timeout: int(p.timeout().Minutes()),
 	}
 	if project, ok := b.Catalog().Project(p.Goal.Project); ok {
-		leg.Repo = ownerName(project.Repo)
+		leg.Repo = strings.TrimPrefix(project.Repo, "https://github.com/")
 	}
 	if leg.Repo == r.Repo.String() {
 		leg.Commit = r.Head

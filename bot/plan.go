@@ -1,0 +1,148 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+
+	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/catalog"
+)
+
+// defaultLimit is -t when neither command nor configuration says it.
+const defaultLimit = time.Hour
+
+// planned is a plan and the catalog that it rests on.
+type planned struct {
+	plan.Plan
+	revision string
+	dropped  []string // goals that -e took out
+}
+
+// plan reads a command's words and plans what they ask for. Its error is meant
+// for the author; it may be a *plan.UsageError or a *catalog.UnknownError.
+func (b *Bot) plan(words []string) (planned, error) {
+	req, err := plan.ParseRequest(words)
+	if err != nil {
+		return planned{}, err
+	}
+	if req.Limit == 0 {
+		req.Limit = defaultLimit
+	}
+	c := b.Catalog()
+	if err := errors.Join(b.Policy.Check(req), c.Check(req)); err != nil {
+		return planned{}, err
+	}
+	goals, dropped, err := c.Goals(req.Targets, req.Exclude)
+	if err != nil {
+		return planned{}, err
+	}
+	if len(goals) == 0 {
+		return planned{}, fmt.Errorf("`-e` takes out every goal that the targets name; there is nothing left to run")
+	}
+	p, err := plan.Pack(c.Input(req, goals))
+	return planned{Plan: p, revision: c.Revision, dropped: dropped}, err
+}
+
+// explain says what is wrong with a command, and offers the line that was
+// probably meant, ready to paste.
+func (b *Bot) explain(c comment, words []string, err error) string {
+	var unknown *catalog.UnknownError
+	var wrong *plan.UsageError
+	switch {
+	case errors.As(err, &unknown):
+		return b.explainUnknown(words, unknown)
+	case errors.As(err, &wrong):
+		what := plain(wrong.What)
+		if wrong.Word != "" {
+			what = code(wrong.Word) + " " + what
+		}
+		if wrong.At > 0 {
+			what = fmt.Sprintf("word %d of the command, %s", wrong.At, what)
+		}
+		if wrong.Do != "" {
+			what += "; " + plain(wrong.Do)
+		}
+		return what
+	}
+	return plain(err.Error())
+}
+
+func (b *Bot) explainUnknown(words []string, unknown *catalog.UnknownError) string {
+	what := code(unknown.Name) + " is no goal, mode or project that this bot knows"
+	nearest := unknown.Nearest
+	if verb := nearVerb(unknown.Name); verb != "" && len(words) == 1 {
+		nearest = append([]string{verb}, nearest...)
+	}
+	if len(nearest) == 0 {
+		return what + "; `help` shows what a target is"
+	}
+	var shown []string
+	for _, n := range nearest {
+		shown = append(shown, code(n))
+	}
+	fixed := make([]string, 0, len(words)+1)
+	fixed = append(fixed, Prefix)
+	for _, w := range words {
+		if w == unknown.Name {
+			w = nearest[0]
+		}
+		fixed = append(fixed, w)
+	}
+	return fmt.Sprintf("%s; did you mean %s? Ready to paste:\n\n%s\n\nThe command was not run",
+		what, strings.Join(shown, " or "), fence(shellquote.Join(fixed...)))
+}
+
+// plain makes a sentence of ours that may repeat a person's words safe as Markdown.
+func plain(s string) string {
+	return strings.NewReplacer("@", "@\u2060", "#", "\\#", "<", "&lt;", "[", "\\[", "|", "\\|", "\n", " ").Replace(s)
+}
+
+// planText shows what a command would do.
+func planText(p planned, c comment) string {
+	var s strings.Builder
+	pieces := p.Pieces()
+	fmt.Fprintf(&s, "this would run %s on %s, within `-t %d`; nothing was started.\n\n",
+		count(len(pieces), "piece"), count(len(p.Buckets), "machine"), int(p.Limit.Minutes()))
+	s.WriteString("| Bucket | Pieces | Minutes |\n|---|---|---|\n")
+	for i, bucket := range p.Buckets {
+		if i == 40 {
+			fmt.Fprintf(&s, "| … | %d more buckets | |\n", len(p.Buckets)-i)
+			break
+		}
+		var names []string
+		for _, piece := range bucket.Pieces {
+			names = append(names, piece.String())
+		}
+		list := strings.Join(names, " ")
+		if len(list) > 600 {
+			list = list[:600] + "…"
+		}
+		fmt.Fprintf(&s, "| %d | %s | %d |\n", i+1, list, minutes(bucket.Estimate))
+	}
+	if len(p.dropped) > 0 {
+		fmt.Fprintf(&s, "\n`-e` takes out %s.\n", count(len(p.dropped), "goal"))
+	}
+	for i, w := range p.Warnings {
+		if i == 10 {
+			fmt.Fprintf(&s, "- and %d more\n", len(p.Warnings)-i)
+			break
+		}
+		fmt.Fprintf(&s, "\n- %s", plain(w))
+	}
+	fmt.Fprintf(&s, "\n\nTo run it:\n\n%s\n", fence(strings.Replace(c.line, " plan ", " ", 1)))
+	return s.String()
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// minutes rounds up: a machine is never promised shorter than it will take.
+func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/kballard/go-shellquote"
+	"github.com/spf13/cobra"
+
+	"github.com/ortest/ortest/internal/githubtest/runner"
+	"github.com/ortest/ortest/runnerfleet/agent"
+)
+
+func (a *app) agent() *cobra.Command {
+	var with string
+	cmd := &cobra.Command{
+		Use:     "agent",
+		Short:   "Serve one bucket on this machine, then stop",
+		Long:    "Serve one bucket on this machine, then stop. A cloud starts it, and says in the environment (ORTEST_INSTANCE and so on) which instance it is.",
+		Example: "  ortest agent --runner ./run.sh",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			argv, err := shellquote.Split(with)
+			if err != nil || len(argv) == 0 {
+				return usage(fmt.Errorf("--runner %q is no command line", with))
+			}
+			cfg, err := agent.FromEnv(os.Environ())
+			if err != nil {
+				return usage(fmt.Errorf("%w; an instance's environment is set by its cloud", err))
+			}
+			cfg.Runner, cfg.Log, cfg.Output = argv, a.log(cmd.ErrOrStderr()), os.Stderr
+			return agent.Run(cmd.Context(), cfg)
+		},
+	}
+	cmd.Flags().StringVar(&with, "runner", "./run.sh", "command line of actions/runner, or of something that behaves like it")
+	return cmd
+}
+
+// runner stands for actions/runner in the demo: same command line, one job.
+func (a *app) runner() *cobra.Command {
+	return &cobra.Command{
+		Use:                "runner --jitconfig BLOB",
+		Short:              "Run one workflow job of the stand-in GitHub with act",
+		Hidden:             true,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			code := runner.Run(cmd.Context(), args, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if code != 0 {
+				return &exitError{code: code}
+			}
+			return nil
+		},
+	}
+}
