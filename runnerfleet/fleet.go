@@ -267,7 +267,9 @@ func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
 	}
 	in := Instance{
 		ID: id, Bucket: b.ID, Attempt: b.Attempt, Arch: b.Arch, Type: b.Type, URL: p.URL,
-		State: Intended, Enrol: digest(token), IntendedAt: p.now, Deadline: deadline,
+		State: Intended, Enrol: digest(token), IntendedAt: p.now,
+		// As every store gives it back: the launch may be repeated from there.
+		Deadline: deadline.UTC().Truncate(time.Second),
 	}
 	err := p.Store.AddInstance(ctx, in)
 	switch {
