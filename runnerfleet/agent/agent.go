@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ type Config struct {
 	Instance string
 	Token    string   // one-time enrolment token
 	Dir      string   // absolute; the agent's own, emptied at the end
-	Runner   []string // command line, to which --jitconfig and its value are added
+	Runner   []string // command line, to which --jitconfig and its value are added; run in a lane's directory
 	Deadline time.Time
 	// Env is the runners' environment before the agent adds its own; settings with
 	// EnvAgentPrefix are left out.
@@ -117,9 +118,25 @@ func Run(ctx context.Context, c Config) error {
 	if c.Grace == 0 {
 		c.Grace = 10 * time.Second
 	}
+	var err error
+	if c.Runner, err = resolve(c.Runner); err != nil {
+		return err
+	}
 	a := &agent{Config: c, client: runnerfleet.NewClient(c.URL, c.Instance, &http.Client{})}
-	err := a.run(ctx)
+	err = a.run(ctx)
 	return errors.Join(err, a.clean())
+}
+
+// resolve finds the runner from where the agent was started: a lane is elsewhere.
+func resolve(argv []string) ([]string, error) {
+	path, err := exec.LookPath(argv[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find runner: %w", err)
+	}
+	return append([]string{path}, argv[1:]...), nil
 }
 
 type agent struct {

@@ -1,0 +1,127 @@
+package fleettest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Runner stands for a runner and its job; a test binary calls it when it was started
+// as one. What --jitconfig says it does, word by word:
+//
+//	entry:TEXT     leave the next entry, with TEXT as its log
+//	environ        leave an entry with the environment as its log
+//	hook:REPO:RUN  call the job-started hook as a job of that repository and workflow
+//	               run would, and leave an entry with its exit code as log
+//	leave:PIDFILE  leave a process behind that has a session of its own, no
+//	               environment and no parent, with its number in PIDFILE
+//	wait:FILE      wait until FILE exists
+//	hang           ignore requests to stop
+//	link:FILE      leave an entry that is a symbolic link to FILE
+//	exit:N         exit with N
+//
+// It returns the exit code, 0 at the end of the words.
+func Runner(args []string) int {
+	if len(args) != 2 || args[0] != "--jitconfig" {
+		fmt.Fprintf(os.Stderr, "want --jitconfig BLOB, not %q\n", args)
+		return 100
+	}
+	var r runner
+	for word := range strings.FieldsSeq(args[1]) {
+		verb, rest, _ := strings.Cut(word, ":")
+		code, err := r.do(verb, rest)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", word, err)
+			return 101
+		}
+		if verb == "exit" {
+			return code
+		}
+	}
+	return 0
+}
+
+type runner struct{ seq int }
+
+func (r *runner) do(verb, rest string) (code int, err error) {
+	switch verb {
+	case "entry":
+		return 0, r.entry(rest)
+	case "environ":
+		return 0, r.entry(strings.Join(os.Environ(), "\n"))
+	case "hook":
+		return 0, r.hook(rest)
+	case "leave":
+		return 0, leave(rest)
+	case "wait":
+		return 0, await(rest)
+	case "hang":
+		signal.Ignore(syscall.SIGTERM)
+		return 0, await("/nowhere/at/all")
+	case "link":
+		err = os.Symlink(rest, r.path(".json"))
+		r.seq++
+		return 0, err
+	case "exit":
+		_, err = fmt.Sscan(rest, &code)
+		return code, err
+	}
+	return 0, fmt.Errorf("unknown word")
+}
+
+func (r *runner) path(suffix string) string {
+	return filepath.Join(os.Getenv("ORTEST_SPOOL"), fmt.Sprintf("%06d%s", r.seq, suffix))
+}
+
+// entry follows the spool's protocol: the log first, then the entry by a rename.
+func (r *runner) entry(log string) error {
+	if err := os.WriteFile(r.path(".log"), []byte(log), 0o600); err != nil {
+		return err
+	}
+	meta := fmt.Sprintf(`{"seq":%d}`, r.seq)
+	if err := os.WriteFile(r.path(".part"), []byte(meta), 0o600); err != nil {
+		return err
+	}
+	err := os.Rename(r.path(".part"), r.path(".json"))
+	r.seq++
+	return err
+}
+
+func (r *runner) hook(job string) error {
+	repo, run, _ := strings.Cut(job, ":")
+	cmd := exec.Command(os.Getenv("ACTIONS_RUNNER_HOOK_JOB_STARTED"))
+	cmd.Env = append(os.Environ(), "GITHUB_REPOSITORY="+repo, "GITHUB_RUN_ID="+run)
+	_ = cmd.Run()
+	return r.entry(fmt.Sprint(cmd.ProcessState.ExitCode()))
+}
+
+// leave starts a process through a shell that ends before it does.
+func leave(pidFile string) error {
+	const script = `setsid /bin/sh -c 'echo $$ > "$0.new" && mv "$0.new" "$0" && exec sleep 600' "$0" &`
+	cmd := exec.Command("/bin/sh", "-c", script, pidFile)
+	cmd.Env = []string{} // not nil: none
+	return cmd.Run()
+}
+
+func await(file string) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		if _, err := os.Stat(file); err == nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Idle waits until the process is asked to stop or killed: a machine that does nothing.
+func Idle() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	<-stop
+}
