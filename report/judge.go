@@ -41,6 +41,10 @@ type Finding struct {
 	Rule    string   `json:"rule,omitempty"`    // id of the expectation that covers it
 	Why     string   `json:"why,omitempty"`     // what decided the class
 	Samples []Sample `json:"samples,omitempty"` // of a leak check
+
+	said string // the assertion's whole name, as printed
+	what string // the part of it after the block's
+	tap  int    // tapWanted, tapSeen, tapOnly
 }
 
 // Sample is one resident-set size of a leak check.

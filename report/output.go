@@ -1,0 +1,178 @@
+package report
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	reCompile = regexp.MustCompile(`^(\S+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)`)
+	reRuntime = regexp.MustCompile(`^(\S+?):(\d+):\d+: runtime error: (.*)`)
+	reSignal9 = regexp.MustCompile(`exited on signal (4|6|7|8|11)\b`)
+	reKernel  = regexp.MustCompile(`(?:\]: segfault at |general protection fault|traps: |trap invalid opcode)`)
+)
+
+// output reads a line of anything that is neither TAP nor a comment: prove's
+// file lines, what nginx and the tests print, the wrapper's header, a build.
+func (s *scan) output(l line) {
+	b := l.b
+	if len(b) == 0 || s.status(b) || s.summary(b) || s.headerLine(b) {
+		return
+	}
+	switch b[0] {
+	case 'n':
+		if bytes.HasPrefix(b, []byte("nginx")) {
+			s.nginx(l)
+			return
+		}
+	case 'W':
+		if text, ok := bytes.CutPrefix(b, []byte("WARNING: ")); ok {
+			s.warning(l, strings.ToValidUTF8(string(text), "\uFFFD"))
+			return
+		}
+	case 'S', 'A', 'B', 'F', 'I', '[':
+		s.crash(l)
+	case 'c', 'b', 'D':
+		s.facts(b)
+	}
+	if bytes.Contains(b, []byte("runtime error: ")) {
+		s.undefined(l)
+		return
+	}
+	if !s.rec.Proving {
+		s.build(l)
+	}
+}
+
+// headerLine reads the line that names a block before its output, as the
+// valgrind and leak modes print it. Longer lines that begin alike are not it.
+func (s *scan) headerLine(b []byte) bool {
+	i := bytes.Index(b, []byte("TEST "))
+	if i < 0 || i > maxPath {
+		return false
+	}
+	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	if s.census != nil {
+		if i, what := s.census.find(text); i < 0 || what != "" {
+			return false
+		}
+	} else if !plainHeader(text, i) {
+		return false
+	}
+	s.rec.Proving = true
+	s.header, s.hfile = text, s.cur
+	if path := pathBefore(text[:i]); path != "" {
+		s.hfile = path
+	}
+	s.see(text, func(w *sighting) { w.headers++ })
+	return true
+}
+
+// plainHeader reports whether a line is a block's name, as far as that can be
+// told without the test file.
+func plainHeader(text string, at int) bool {
+	path := pathBefore(text[:at])
+	if at != 0 && text[:at] != path+" " && text[:at] != "./"+path+" " {
+		return false
+	}
+	if n, rest := splitTitle(text[at:]); n == 0 && rest == text[at:] {
+		return false
+	}
+	for _, other := range []string{" - Can't connect to ", " - waiting ", " - timeout when ", " - WARNING: ", " - Cannot ", " - unexpected ", " - response body "} {
+		if strings.Contains(text, other) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scan) nginx(l line) {
+	text := strings.ToValidUTF8(string(l.b), "\uFFFD")
+	switch {
+	case strings.HasPrefix(text, "nginx version: "):
+		s.version("nginx", oneLine(text[len("nginx version: "):], maxVersion))
+	case strings.HasPrefix(text, "nginx: ["):
+		// A block that must die prints this and passes; what failed says so itself.
+		s.warn(text, s.hfile, l.off)
+	}
+}
+
+// warning reads Test::Nginx's "WARNING: NAME - text", which is where the death
+// of a worker shows.
+func (s *scan) warning(l line, text string) {
+	if !reSignal9.MatchString(text) {
+		s.warn(text, "", l.off)
+		return
+	}
+	f := Finding{Kind: kindCrash, Offset: l.off, said: text}
+	f.Name = s.locate(&f, text)
+	s.add(f)
+}
+
+// crash reads the lines by which shells and the kernel tell that a process died.
+func (s *scan) crash(l line) {
+	text := strings.ToValidUTF8(string(l.b), "\uFFFD")
+	switch {
+	case strings.HasPrefix(text, "Segmentation Fault: "), text[0] == '[' && reKernel.MatchString(text):
+		// The kernel's log is the whole machine's: no block can be named.
+		s.add(Finding{Kind: kindCrash, Name: text, Offset: l.off, what: "segfault"})
+	case strings.HasSuffix(text, "(core dumped)") && l.whole:
+		f := Finding{Kind: kindCrash, Offset: l.off, what: text}
+		s.locateRunning(&f)
+		f.Name = text
+		s.add(f)
+	}
+}
+
+// facts reads the wrapper's commit, and versions.
+func (s *scan) facts(b []byte) {
+	switch {
+	case bytes.HasPrefix(b, []byte("commit ")):
+		if sha := string(b[len("commit "):]); s.rec.Commit == "" && sha != "" && reCommit.MatchString(sha) {
+			s.rec.Commit = sha
+		}
+	case bytes.HasPrefix(b, []byte("Date:   ")):
+		if s.rec.Date == "" {
+			s.rec.Date = oneLine(string(b[len("Date:   "):]), maxWord)
+		}
+	case bytes.HasPrefix(b, []byte("built with OpenSSL ")):
+		v := string(b[len("built with OpenSSL "):])
+		v, _, _ = strings.Cut(v, " (running with")
+		s.version("openssl", oneLine(v, maxVersion))
+	}
+}
+
+// undefined reads a line of the undefined behaviour sanitizer.
+func (s *scan) undefined(l line) {
+	m := reRuntime.FindSubmatch(l.b)
+	if m == nil {
+		return
+	}
+	f := Finding{Kind: kindUbsan, Offset: l.off, what: string(m[3])}
+	s.locateRunning(&f)
+	f.Name = string(m[3])
+	f.Detail = strings.ToValidUTF8(string(l.b), "\uFFFD")
+	s.add(f)
+}
+
+// build reads what compilers, linkers, configure and make say of a failure.
+func (s *scan) build(l line) {
+	b := l.b
+	switch {
+	case bytes.Contains(b, []byte("error: ")):
+	case bytes.Contains(b, []byte("undefined reference to ")):
+	case bytes.HasPrefix(b, []byte("make")) && bytes.Contains(b, []byte(" *** ")):
+	default:
+		return
+	}
+	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	f := Finding{Kind: kindBuild, Name: text, Offset: l.off, what: text}
+	if m := reCompile.FindStringSubmatch(text); m != nil {
+		if n, err := strconv.Atoi(m[2]); err == nil && n > 0 && testPath(m[1]) == nil {
+			f.File, f.Line, f.EndLine, f.Name = m[1], n, n, "error: "+m[3]
+		}
+	}
+	s.add(f)
+}

@@ -1,0 +1,178 @@
+package report
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// What prove says of a test file.
+const (
+	fileOK      = "ok"
+	fileFailed  = "failed"
+	fileSkipped = "skipped"
+)
+
+var (
+	reFiles  = regexp.MustCompile(`^Files=(\d+), Tests=(\d+), (?:Fails=\d+, )?\s*([0-9.]+) wallclock secs`)
+	reWait   = regexp.MustCompile(`^(\S.*?)\s+\(Wstat: (\d+)(?: \(([^)]*)\))? Tests: (\d+) Failed: (\d+)\)`)
+	reDied   = regexp.MustCompile(`^Dubious, test returned (\d+) \(wstat (\d+), 0x[0-9a-f]+\)`)
+	reStatus = regexp.MustCompile(`^(?:\[[0-9:]+\] )?(\S+) \.{2,}(?: (.*))?$`)
+)
+
+// prove reads a line of prove's own that begins with a capital letter.
+func (s *scan) prove(l line) bool {
+	b := l.b
+	switch {
+	case bytes.HasPrefix(b, []byte("Dubious, test returned ")):
+		if m := reDied.FindSubmatch(b); m != nil {
+			f := s.current()
+			f.Exit, _ = strconv.Atoi(string(m[1]))
+			f.Wait, _ = strconv.Atoi(string(m[2]))
+			s.closeFile(fileFailed)
+		}
+	case bytes.HasPrefix(b, []byte("Failed ")) && bytes.Contains(b, []byte(" subtests")),
+		bytes.HasPrefix(b, []byte("No subtests run")):
+		s.closeFile(fileFailed)
+	case bytes.HasPrefix(b, []byte("All ")) && bytes.Contains(b, []byte(" subtests passed")):
+		s.closeFile(fileFailed)
+	case bytes.HasPrefix(b, []byte("Test Summary Report")):
+		s.ended = true
+	case bytes.HasPrefix(b, []byte("Files=")):
+		return s.files(b)
+	case bytes.HasPrefix(b, []byte("Result: ")) && s.rec.Prove != nil:
+		if result := string(bytes.TrimSpace(b[len("Result: "):])); result == "PASS" || result == "FAIL" || result == "NOTESTS" {
+			s.rec.Prove.Result = result
+		}
+	case bytes.HasPrefix(b, []byte("FAILED--Further testing stopped")):
+		_, text, _ := strings.Cut(strings.ToValidUTF8(string(b), "\uFFFD"), ": ")
+		s.bailout(l, strings.TrimSpace(text))
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *scan) files(b []byte) bool {
+	m := reFiles.FindSubmatch(b)
+	if m == nil {
+		return false
+	}
+	p := Prove{}
+	p.Files, _ = strconv.Atoi(string(m[1]))
+	p.Tests, _ = strconv.Atoi(string(m[2]))
+	p.Seconds, _ = strconv.ParseFloat(string(m[3]), 64)
+	s.rec.Prove = &p
+	s.ended = true
+	return true
+}
+
+// closeFile notes how prove ended the file it had open. A failure stays one.
+func (s *scan) closeFile(state string) {
+	s.rec.Proving = true
+	f := s.current()
+	if f.State == "" || state == fileFailed {
+		f.State = state
+	}
+	s.loose = len(s.rec.Findings)
+}
+
+// status reads "t/a.t .. ok", "t/a.t .. skipped: why" and, of a file that fails
+// or is shown in full, "t/a.t .. ".
+func (s *scan) status(b []byte) bool {
+	if !bytes.Contains(b, []byte(" ..")) {
+		return false
+	}
+	m := reStatus.FindSubmatch(b)
+	if m == nil {
+		return false
+	}
+	path := strings.TrimPrefix(strings.ToValidUTF8(string(m[1]), "\uFFFD"), "./")
+	if s.census != nil {
+		path = s.census.Path
+	} else if testPath(path) != nil {
+		return false
+	}
+	s.closeOpen()
+	s.rec.Proving = true
+	s.cur = path
+	s.claim(path)
+	f := s.current()
+	rest := string(m[2])
+	switch {
+	case strings.HasPrefix(rest, "skipped: "):
+		f.State, f.Why = fileSkipped, oneLine(rest[len("skipped: "):], maxName)
+		s.closeFile(fileSkipped)
+	case rest == "skipped":
+		s.closeFile(fileSkipped)
+	case rest == "ok" || strings.HasPrefix(rest, "ok "):
+		s.closeFile(fileOK)
+	case rest != "":
+		// Without a terminal, what a test prints at once may follow on the line.
+		s.output(line{b: []byte(rest)})
+	}
+	return true
+}
+
+// claim gives the findings that named no file to the file whose end prove tells.
+func (s *scan) claim(path string) {
+	for i := s.loose; i < len(s.rec.Findings); i++ {
+		if f := &s.rec.Findings[i]; f.File == "" && f.Kind != kindBuild {
+			f.File = path
+		}
+	}
+	if f := s.unnamed(); f != nil {
+		f.Path = path
+	}
+}
+
+// unnamed returns the record of TAP that came before prove named its file.
+func (s *scan) unnamed() *FileRecord {
+	for i := range s.rec.Files {
+		if s.rec.Files[i].Path == "" {
+			return &s.rec.Files[i]
+		}
+	}
+	return nil
+}
+
+// summary reads the head of a file's part of the summary report.
+func (s *scan) summary(b []byte) bool {
+	if !s.ended || !bytes.Contains(b, []byte("(Wstat: ")) {
+		return false
+	}
+	m := reWait.FindSubmatch(b)
+	if m == nil {
+		return false
+	}
+	path := strings.TrimPrefix(strings.ToValidUTF8(string(m[1]), "\uFFFD"), "./")
+	if s.census != nil {
+		path = s.census.Path
+	} else if testPath(path) != nil {
+		return false
+	}
+	s.cur = path
+	f := s.current()
+	f.Wait, _ = strconv.Atoi(string(m[2]))
+	f.told, _ = strconv.Atoi(string(m[4]))
+	f.toldFailed, _ = strconv.Atoi(string(m[5]))
+	if f.Wait&0x7f == 0 {
+		f.Exit = f.Wait >> 8
+	}
+	return true
+}
+
+// indented reads the lines below a file in the summary report.
+func (s *scan) indented(l line) {
+	b := bytes.TrimSpace(l.b)
+	switch {
+	case !s.ended:
+	case bytes.HasPrefix(b, []byte("Parse errors: ")):
+		text := string(b[len("Parse errors: "):])
+		s.current().State = fileFailed
+		s.add(Finding{Kind: kindPlan, File: s.cur, Name: text, Offset: l.off, what: text})
+	case bytes.HasPrefix(b, []byte("TODO passed:")):
+		s.warn(string(b), s.cur, l.off)
+	}
+}

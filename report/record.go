@@ -1,0 +1,101 @@
+package report
+
+import (
+	"fmt"
+	"io"
+)
+
+// Log is what one whole log says: that of a wrapper which makes one goal after
+// another on a machine.
+type Log struct {
+	Date     string   `json:"date,omitempty"` // as the log has it
+	Arch     string   `json:"arch,omitempty"` // "linux x86_64"
+	Records  []Record `json:"records"`
+	Bytes    int64    `json:"bytes"`
+	Complete bool     `json:"complete"` // the wrapper's last line is there
+}
+
+// Record is the facts read from one goal's part of a log, without opinion. Its
+// findings have no class.
+type Record struct {
+	Goal     string            `json:"goal"`
+	Line     int               `json:"line"`   // of "making GOAL ...", from 1
+	Offset   int64             `json:"offset"` // of that line in the log
+	Bytes    int64             `json:"bytes"`
+	Commit   string            `json:"commit,omitempty"`
+	Date     string            `json:"commit_date,omitempty"` // as git prints it
+	Versions map[string]string `json:"versions,omitempty"`    // nginx, openssl, luajit, …
+	Files    []FileRecord      `json:"files,omitempty"`
+	Findings []Finding         `json:"findings,omitempty"`
+	Warnings []Warning         `json:"warnings,omitempty"`
+	Leaks    []LeakRecord      `json:"leaks,omitempty"`
+	Prove    *Prove            `json:"prove,omitempty"`   // nil when its summary is missing
+	Dropped  int               `json:"dropped,omitempty"` // findings and warnings beyond what is kept
+	Proving  bool              `json:"proving,omitempty"` // prove had begun to print
+}
+
+// FileRecord is what prove printed about one test file.
+type FileRecord struct {
+	Path    string `json:"path"`
+	Planned int    `json:"planned"` // -1 when no plan is shown
+	Tests   int    `json:"tests"`   // assertions shown (prove -v)
+	Failed  int    `json:"failed"`  // of these, TODO not counted
+	Skipped int    `json:"skipped"`
+	State   string `json:"state,omitempty"` // ok, failed, skipped; "" when prove never closed the file
+	Why     string `json:"why,omitempty"`   // of a skipped file
+	Exit    int    `json:"exit,omitempty"`  // of the script
+	Wait    int    `json:"wait,omitempty"`  // wait status, where prove tells it
+
+	seen       map[string]*sighting // by blockKey
+	told       int                  // assertions, by prove's summary report
+	toldFailed int
+}
+
+// sighting counts how often a block's name was seen.
+type sighting struct {
+	ran, skipped, headers int
+}
+
+// Prove is the end of prove's summary.
+type Prove struct {
+	Files   int     `json:"files"`
+	Tests   int     `json:"tests"`
+	Seconds float64 `json:"seconds"`
+	Result  string  `json:"result,omitempty"` // PASS, FAIL, NOTESTS
+}
+
+// Warning is a line that is shown but decides nothing.
+type Warning struct {
+	Text   string `json:"text"`
+	File   string `json:"file,omitempty"`
+	Offset int64  `json:"offset"`
+}
+
+// LeakRecord is the resident set of a process under load, in KiB.
+type LeakRecord struct {
+	File    string    `json:"file,omitempty"`
+	Number  int       `json:"number,omitempty"`
+	Title   string    `json:"title,omitempty"`
+	Samples []float64 `json:"samples"`
+	Slope   string    `json:"slope,omitempty"` // as the log has it
+	Offset  int64     `json:"offset"`
+}
+
+// Parse reads a log of any size in bounded memory. An error is the reader's;
+// what was read until then is returned with it.
+func Parse(r io.Reader) (Log, error) {
+	lr := newLineReader(r)
+	p := logParser{}
+	for {
+		l, ok := lr.next()
+		if !ok {
+			break
+		}
+		p.line(l)
+	}
+	p.end(lr.off)
+	if err := lr.failed(); err != nil {
+		return p.log, fmt.Errorf("read log at byte %d: %w", lr.off, err)
+	}
+	return p.log, nil
+}

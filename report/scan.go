@@ -1,0 +1,284 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+)
+
+// What is kept of one record. A log that has more is counted, not stored.
+const (
+	maxFindings = 5000
+	maxWarnings = 500
+	maxLeaks    = 5000
+	maxDetail   = 8 << 10
+	maxName     = 1 << 10
+	maxRecords  = 2000 // files of a record
+	maxSeen     = 20000
+)
+
+// scan reads the lines of one goal, or of one test file's own prove, into a
+// record. Each line is looked at once: its first byte chooses who reads it.
+type scan struct {
+	rec    Record
+	census *TestFile // of the only file there is; nil when a log holds several
+	cur    string    // the file that prove has open
+	header string    // text of the last header line, such as "TEST 1: title"
+	hfile  string    // file of that header
+	last   string    // text of the block that TAP named last
+	vg     bool      // valgrind has reported something
+	open   *capture  // a finding whose lines are still coming
+	mem    map[string]*capture
+	brace  bool // inside of a suppression that valgrind offers
+	loose  int  // findings from here on have no file yet
+	ended  bool // prove's summary has begun
+}
+
+// capture is a finding that is still being read.
+type capture struct {
+	f      Finding
+	detail strings.Builder
+	kept   bool // f is to be added when it ends
+	named  bool // its name is whole
+	over   bool // more lines than are kept
+}
+
+func newScan(goal string) *scan {
+	return &scan{rec: Record{Goal: goal}, mem: make(map[string]*capture)}
+}
+
+// newFileScan reads the output of one test file's own prove, or, with no
+// path, a build's.
+func newFileScan(goal string, f *TestFile) *scan {
+	s := newScan(goal)
+	if f != nil {
+		s.census, s.cur, s.hfile = f, f.Path, f.Path
+		s.file(f.Path)
+	}
+	return s
+}
+
+func (s *scan) line(l line) {
+	if s.inside(l) || len(l.b) == 0 {
+		return
+	}
+	switch l.b[0] {
+	case '#':
+		s.diagnostic(l)
+	case 'o', 'n', '1', 'B':
+		if !s.tap(l) {
+			s.output(l)
+		}
+	case '=':
+		s.memory(l)
+	case '{':
+		s.brace = len(l.b) == 1 && s.vg
+	case 'L':
+		s.leak(l)
+	case ' ', '\t':
+		s.indented(l)
+	case 'D', 'F', 'R', 'A', 'N', 'T':
+		if !s.prove(l) {
+			s.output(l)
+		}
+	default:
+		s.output(l)
+	}
+}
+
+// inside gives a line to the finding that is being read. It reports whether
+// the line was that finding's.
+func (s *scan) inside(l line) bool {
+	if s.brace {
+		// The suppression that valgrind offers: indented lines and a brace.
+		// Nothing else is taken, or a lone brace would hide a log.
+		s.brace = bytes.HasPrefix(l.b, []byte("   "))
+		if s.brace || string(l.b) == "}" {
+			return true
+		}
+	}
+	if s.open == nil {
+		return false
+	}
+	if s.open.f.Kind == kindAsan || s.open.f.Kind == kindLsan {
+		return s.insideAsan(l)
+	}
+	if len(l.b) > 0 && l.b[0] == '#' && !bytes.HasPrefix(l.b, []byte("#   Failed ")) {
+		s.moreDiagnostics(l.b)
+		return true
+	}
+	s.closeOpen()
+	return false
+}
+
+// file returns the record of a test file, made when it is not there. The
+// pointer is valid until the next call.
+func (s *scan) file(path string) *FileRecord {
+	for i := len(s.rec.Files) - 1; i >= 0; i-- {
+		if s.rec.Files[i].Path == path {
+			return &s.rec.Files[i]
+		}
+	}
+	if len(s.rec.Files) == maxRecords {
+		s.rec.Dropped++
+		return &FileRecord{Path: path, Planned: -1}
+	}
+	s.rec.Files = append(s.rec.Files, FileRecord{Path: path, Planned: -1})
+	return &s.rec.Files[len(s.rec.Files)-1]
+}
+
+// current returns the file whose TAP is being read; an unnamed one when prove
+// has not said.
+func (s *scan) current() *FileRecord { return s.file(s.cur) }
+
+// add keeps a finding.
+func (s *scan) add(f Finding) {
+	if len(s.rec.Findings) == maxFindings {
+		s.rec.Dropped++
+		return
+	}
+	f.Name, f.Detail = oneLine(f.Name, maxName), clip(f.Detail, maxDetail)
+	s.rec.Findings = append(s.rec.Findings, f)
+}
+
+func (s *scan) warn(text, file string, off int64) {
+	if len(s.rec.Warnings) == maxWarnings {
+		s.rec.Dropped++
+		return
+	}
+	if file == "" {
+		file = s.cur
+	}
+	s.rec.Warnings = append(s.rec.Warnings, Warning{Text: oneLine(text, maxName), File: file, Offset: off})
+}
+
+func (s *scan) version(k, v string) {
+	if s.rec.Versions == nil {
+		s.rec.Versions = make(map[string]string)
+	}
+	if _, ok := s.rec.Versions[k]; !ok && len(s.rec.Versions) < maxVersions {
+		s.rec.Versions[k] = v
+	}
+}
+
+// locate fills in the block that a name belongs to and returns what the name
+// says beyond it.
+func (s *scan) locate(f *Finding, text string) string {
+	if s.census != nil {
+		f.File = s.census.Path
+		if i, what := s.census.find(text); i >= 0 {
+			b := s.census.Blocks[i]
+			f.Block, f.Number, f.Ordinal = b.Title, b.Number, b.Ordinal
+			f.Line, f.EndLine = b.lines(what)
+			return what
+		}
+	}
+	n, ok := splitName(text)
+	if !ok {
+		if s.census == nil && f.File == "" {
+			f.File = s.cur
+		}
+		return text
+	}
+	f.Block, f.Number = n.title, n.number
+	if s.census == nil {
+		f.File = n.file
+		if f.File == "" {
+			f.File = s.cur
+		}
+	}
+	return n.what
+}
+
+// locateRunning attributes a finding that names no block to the one that was
+// running: the last header, or else the last block that TAP named.
+func (s *scan) locateRunning(f *Finding) {
+	text := s.header
+	if text == "" {
+		text = s.last
+	}
+	if text != "" {
+		s.locate(f, text)
+	}
+	if f.File == "" {
+		f.File = s.hfile
+	}
+}
+
+// see counts that a block's name was printed.
+func (s *scan) see(text string, count func(*sighting)) {
+	path, key := s.cur, ""
+	if s.census != nil {
+		i, _ := s.census.find(text)
+		if i < 0 {
+			return
+		}
+		key = blockKey(s.census.Blocks[i].Number, s.census.Blocks[i].Title)
+	} else {
+		n, ok := splitName(text)
+		if !ok {
+			return
+		}
+		if n.file != "" {
+			path = n.file
+		}
+		key = blockKey(n.number, n.title)
+	}
+	f := s.file(path)
+	if f.seen == nil {
+		f.seen = make(map[string]*sighting)
+	}
+	w := f.seen[key]
+	if w == nil {
+		if len(f.seen) == maxSeen {
+			s.rec.Dropped++
+			return
+		}
+		w = new(sighting)
+		f.seen[key] = w
+	}
+	count(w)
+}
+
+func (s *scan) closeOpen() {
+	if c := s.open; c != nil {
+		s.open = nil
+		if c.kept {
+			c.f.Detail = c.detail.String()
+			s.join(c.f)
+		}
+	}
+}
+
+// join keeps a failure's diagnostics with its "not ok" line, which comes first
+// when both are printed to one stream.
+func (s *scan) join(f Finding) {
+	for i := len(s.rec.Findings) - 1; i >= 0 && i >= len(s.rec.Findings)-maxRecords; i-- {
+		if old := &s.rec.Findings[i]; old.tap == tapOnly && sameName(f.said, old.said) && f.Detail != "" {
+			old.tap, old.Detail = tapSeen, clip(f.Detail, maxDetail)
+			if old.Line == 0 {
+				old.File, old.Line, old.EndLine = f.File, f.Line, f.EndLine
+			}
+			return
+		}
+	}
+	s.add(f)
+}
+
+// write appends a line to what a finding shows.
+func (c *capture) write(b []byte) {
+	if c.detail.Len()+len(b) >= maxDetail {
+		c.over = true
+		return
+	}
+	if !c.over {
+		c.detail.WriteString(strings.ToValidUTF8(string(b), "\uFFFD"))
+		c.detail.WriteByte('\n')
+	}
+}
+
+// finish ends whatever is still being read.
+func (s *scan) finish() Record {
+	s.closeOpen()
+	s.closeMemory()
+	return s.rec
+}

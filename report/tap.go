@@ -1,0 +1,295 @@
+package report
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// The kinds of findings.
+const (
+	kindAssert   = "assert"
+	kindPlan     = "plan"
+	kindExit     = "exit"
+	kindSignal   = "signal"
+	kindTimeout  = "timeout"
+	kindBailout  = "bailout"
+	kindCrash    = "crash"
+	kindMemcheck = "memcheck"
+	kindAsan     = "asan"
+	kindLsan     = "lsan"
+	kindUbsan    = "ubsan"
+	kindLeak     = "rss_leak"
+	kindBuild    = "build"
+	kindCut      = "cut"
+	kindNotRun   = "not_run"
+	kindInfra    = "infrastructure"
+	kindXPass    = "unexpected_pass"
+)
+
+// kinds are those that an expectation may name.
+var kinds = map[string]bool{
+	kindAssert: true, kindPlan: true, kindExit: true, kindTimeout: true, kindBailout: true, kindCrash: true,
+	kindMemcheck: true, kindAsan: true, kindLsan: true, kindUbsan: true, kindLeak: true,
+}
+
+// tap reads a TAP line: an assertion, a plan or a bail-out.
+func (s *scan) tap(l line) bool {
+	b := l.b
+	switch {
+	case bytes.HasPrefix(b, []byte("ok ")), bytes.Equal(b, []byte("ok")):
+		return s.assertion(l, b[2:], true)
+	case bytes.HasPrefix(b, []byte("not ok")):
+		return s.assertion(l, b[6:], false)
+	case bytes.HasPrefix(b, []byte("1..")):
+		return s.plan(b[3:])
+	case bytes.HasPrefix(b, []byte("Bailout called.  Further testing stopped:")):
+		s.bailout(l, string(bytes.TrimSpace(b[len("Bailout called.  Further testing stopped:"):])))
+		return true
+	case bytes.HasPrefix(b, []byte("Bail out!")):
+		s.bailout(l, string(bytes.TrimSpace(b[len("Bail out!"):])))
+		return true
+	}
+	return false
+}
+
+func (s *scan) plan(b []byte) bool {
+	digits, rest, _ := bytes.Cut(b, []byte(" "))
+	n, err := strconv.Atoi(string(digits))
+	if err != nil || n < 0 {
+		return false
+	}
+	f := s.current()
+	f.Planned = n
+	if n == 0 {
+		_, why, _ := bytes.Cut(rest, []byte("#"))
+		f.State, f.Why = fileSkipped, oneLine(strings.TrimSpace(string(why)), maxName)
+	}
+	s.rec.Proving = true
+	return true
+}
+
+// assertion reads what follows "ok" or "not ok": " 7 - NAME # TODO why".
+func (s *scan) assertion(l line, b []byte, ok bool) bool {
+	if len(b) == 0 && ok {
+		// Under -v prove closes a good file with a bare "ok".
+		s.closeFile(fileOK)
+		return true
+	}
+	if len(b) > 0 && b[0] != ' ' {
+		return false
+	}
+	digits, rest, _ := bytes.Cut(bytes.TrimLeft(b, " "), []byte(" "))
+	if _, err := strconv.Atoi(string(digits)); err != nil {
+		return false
+	}
+	s.rec.Proving = true
+	text, directive := cutDirective(strings.ToValidUTF8(string(rest), "\uFFFD"))
+	f := s.current()
+	f.Tests++
+	skip := hasWord(directive, "skip") || strings.HasPrefix(strings.ToUpper(directive), "TODO & SKIP")
+	todo := hasWord(directive, "todo")
+	if skip {
+		f.Skipped++
+		if text == "" {
+			text = skipReason(directive)
+		}
+	}
+	s.last = text
+	s.see(text, func(w *sighting) {
+		if skip {
+			w.skipped++
+		} else {
+			w.ran++
+		}
+	})
+	switch {
+	case !ok && !todo && !skip:
+		s.current().Failed++
+		s.failed(l, text)
+	case ok && todo && !skip:
+		s.warn("TODO passed: "+text, "", l.off)
+	}
+	return true
+}
+
+// failed keeps a "not ok" line unless its diagnostics came before it.
+func (s *scan) failed(l line, text string) {
+	for i := len(s.rec.Findings) - 1; i >= 0 && i >= len(s.rec.Findings)-maxRecords; i-- {
+		f := &s.rec.Findings[i]
+		if f.Kind == kindAssert && f.tap == tapWanted && sameName(f.said, text) {
+			f.tap = tapSeen
+			return
+		}
+	}
+	f := Finding{Kind: kindAssert, Name: text, Offset: l.off, said: text, tap: tapOnly}
+	s.name(&f, text)
+	s.add(f)
+}
+
+// name sets what an assertion is called and where it stands.
+func (s *scan) name(f *Finding, text string) {
+	what := s.locate(f, text)
+	f.Name, f.what = what, what
+	if what == "" {
+		f.Name = text
+	}
+	if strings.HasPrefix(what, "the nginx process ") || what == "nginx core dumped" || strings.Contains(what, "Assertion") && strings.Contains(what, "failed") {
+		f.Kind = kindCrash
+	}
+}
+
+// Whether a failure's "not ok" line was seen beside its diagnostics; under
+// prove without -v it never is.
+const (
+	tapWanted = iota
+	tapSeen
+	tapOnly
+)
+
+// sameName compares a diagnostic's name with a TAP line's: the first may hold
+// line breaks, where TAP puts a comment on lines of its own.
+func sameName(diag, tap string) bool {
+	return diag == tap || strings.HasPrefix(diag, tap+"\n")
+}
+
+// cutDirective splits "- NAME # SKIP why" and undoes TAP's escapes.
+func cutDirective(s string) (text, directive string) {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "-"), " ")
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '#':
+			if i == 0 || s[i-1] == ' ' {
+				return unescapeTAP(strings.TrimRight(s[:i], " ")), strings.TrimSpace(s[i+1:])
+			}
+		}
+	}
+	return unescapeTAP(s), ""
+}
+
+func unescapeTAP(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	return strings.NewReplacer(`\#`, `#`, `\\`, `\`).Replace(s)
+}
+
+// hasWord reports whether a directive begins with a word, in any case.
+func hasWord(directive, word string) bool {
+	if len(directive) < len(word) || !strings.EqualFold(directive[:len(word)], word) {
+		return false
+	}
+	return len(directive) == len(word) || directive[len(word)] == ' ' || directive[len(word)] == ':'
+}
+
+// skipReason returns what a skip says, which under Test::Nginx is the block's name.
+func skipReason(directive string) string {
+	_, reason, _ := strings.Cut(directive, " ")
+	return strings.TrimPrefix(reason, "& SKIP ")
+}
+
+// bailout keeps the first of the two places where a bail-out is printed.
+func (s *scan) bailout(l line, text string) {
+	s.rec.Proving = true
+	for i := range s.rec.Findings {
+		if f := &s.rec.Findings[i]; f.Kind == kindBailout && (f.said == text || text == "" || strings.HasPrefix(f.said, text)) {
+			return
+		}
+	}
+	f := Finding{Kind: kindBailout, Offset: l.off, said: text}
+	f.what = s.locate(&f, text)
+	f.Name = "bailed out: " + f.what
+	if f.what == "" {
+		f.Name = "bailed out"
+	}
+	s.add(f)
+}
+
+// diagnostic reads a comment line: the head of a failure, or a note about a file.
+func (s *scan) diagnostic(l line) {
+	b := l.b
+	rest, ok := bytes.CutPrefix(b, []byte("#   Failed test"))
+	if ok {
+		s.open = &capture{kept: true, f: Finding{Kind: kindAssert, Offset: l.off}}
+		s.rec.Proving = true
+		s.headline(rest)
+		return
+	}
+	if bytes.HasPrefix(b, []byte("#   Failed (TODO) test")) {
+		s.open = &capture{named: true}
+		return
+	}
+	if bytes.HasPrefix(b, []byte("# Looks like you planned ")) || bytes.HasPrefix(b, []byte("# Looks like your test ")) ||
+		bytes.HasPrefix(b, []byte("# I found ONLY")) {
+		s.warn(string(b[2:]), "", l.off)
+	}
+}
+
+// headline reads " 'NAME'", " 'NAME" of several lines, " at FILE line N." or "".
+func (s *scan) headline(b []byte) {
+	c := s.open
+	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	quoted, ok := strings.CutPrefix(text, " '")
+	if !ok {
+		c.named = true
+		s.name(&c.f, "")
+		c.f.Name = "a test without a name"
+		s.at(text)
+		return
+	}
+	whole, closed := strings.CutSuffix(quoted, "'")
+	c.f.said = whole
+	if closed {
+		c.named = true
+		s.name(&c.f, whole)
+	}
+}
+
+// moreDiagnostics reads the comment lines after a failure's head.
+func (s *scan) moreDiagnostics(b []byte) {
+	c := s.open
+	at := bytes.HasPrefix(b, []byte("#   at ")) && c.detail.Len() == 0
+	switch {
+	case !c.named && at:
+		c.named = true
+		s.name(&c.f, c.f.said)
+		s.at(string(b[1:]))
+	case !c.named:
+		more := strings.ToValidUTF8(string(bytes.TrimPrefix(b[1:], []byte(" "))), "\uFFFD")
+		whole, closed := strings.CutSuffix(more, "'")
+		if len(c.f.said) < maxDetail {
+			c.f.said += "\n" + whole
+		}
+		if closed {
+			c.named = true
+			s.name(&c.f, c.f.said)
+		}
+	case at:
+		s.at(string(b[1:]))
+	case bytes.HasPrefix(b, []byte("# Looks like you")):
+		s.closeOpen()
+		s.diagnostic(line{b: b})
+	default:
+		c.write(bytes.TrimPrefix(b[1:], []byte(" ")))
+	}
+}
+
+// at reads where a failure was raised. For a plain script that is the line to
+// point at; a block's failure is raised in the library that runs it.
+func (s *scan) at(text string) {
+	f := &s.open.f
+	path, number, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "at "), " line ")
+	n, err := strconv.Atoi(strings.TrimSuffix(number, "."))
+	if !ok || err != nil || n < 1 || f.Number != 0 || f.Block != "" {
+		return
+	}
+	path = strings.TrimPrefix(path, "./")
+	switch {
+	case f.File == "" && testPath(path) == nil && strings.HasSuffix(path, ".t"):
+		f.File, f.Line, f.EndLine = path, n, n
+	case f.File == path:
+		f.Line, f.EndLine = n, n
+	}
+}
