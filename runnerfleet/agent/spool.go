@@ -70,18 +70,23 @@ func (s *spool) peek() (entry, bool, error) {
 // done moves on to the next entry.
 func (s *spool) done() { s.next++ }
 
-// read returns up to limit bytes of a file, and how many it has.
+// read returns up to limit bytes of a file, and how many it has. A file that is
+// swapped for something else while it is looked at still cannot lead out of the
+// directory, nor hold the agent up.
 func (s *spool) read(name string, limit int64) ([]byte, int64, error) {
-	f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, unix.ELOOP) {
+	fi, err := s.root.Lstat(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !fi.Mode().IsRegular() {
 		return nil, 0, errNotRegular
 	}
+	f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
+	if fi, err = f.Stat(); err != nil {
 		return nil, 0, err
 	}
 	if !fi.Mode().IsRegular() {
