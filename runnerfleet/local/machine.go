@@ -160,24 +160,22 @@ func (m *machine) write(name string, value any) error {
 	return os.Rename(m.path(name+".new"), m.path(name))
 }
 
-// adopt records an agent that was started before a crash took the record: of
-// the machine's session leaders the eldest. It returns false when there is none.
+// adopt records an agent that was started before a crash took the record: the
+// session leader with the settings that an agent does not hand on. It returns false
+// when there is none.
 func (m *machine) adopt() (bool, error) {
 	all, err := process.All()
 	if err != nil {
 		return false, err
 	}
-	var agent process.Process
+	own := append(m.marks(), runnerfleet.EnvDir+"="+m.path("work"))
 	for _, p := range all {
-		if p.Session == p.PID && !p.Zombie && p.Environ(m.marks()...) && (agent.PID == 0 || p.Start < agent.Start) {
-			agent = p
+		if p.Session == p.PID && !p.Zombie && p.Environ(own...) {
+			m.log.Info("agent adopted", "instance", m.id, "pid", p.PID)
+			return true, m.remember(p)
 		}
 	}
-	if agent.PID == 0 {
-		return false, nil
-	}
-	m.log.Info("agent adopted", "instance", m.id, "pid", agent.PID)
-	return true, m.remember(agent)
+	return false, nil
 }
 
 // find returns every process of the machine.
