@@ -1,0 +1,232 @@
+// Package action runs one piece inside a job: it prepares, checks out, builds,
+// tests and collects.
+//
+// A piece runs in this order, one file of the package for each step:
+//
+//	prepare -> check out -> build -> test, one file at a time -> collect
+//
+// What happens is handed over as it happens: a manifest before the first test,
+// an entry for each test file, an end. A piece that cannot be tested (no
+// compiler, no such commit, a build that fails) is a result like any other: it
+// is reported, and Run returns no error. Run fails only when it could not
+// report.
+//
+// The project is a stranger's: its commands get an environment made from
+// scratch, a process group that is killed with everything that left it, bounded
+// time and bounded output. Only github.go knows that this runs in a workflow.
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/report"
+)
+
+// The phases of a piece before its end, as report.End names them.
+const (
+	PhasePrepare  = "prepare"
+	PhaseCheckout = "checkout"
+	PhaseBuild    = "build"
+	PhaseTest     = "test"
+)
+
+// Limits bound what a project may use. A zero value means the default.
+type Limits struct {
+	File   time.Duration // of one test file; the project's own limit wins; default 10 minutes
+	Build  time.Duration // of one build command; default 30 minutes
+	Fetch  time.Duration // of the checkout, repeats included; default 5 minutes
+	Output int64         // bytes of log that one test file or one build may print; default 16 MiB
+}
+
+// Config is everything that one piece needs. Piece, Project, Mode, ServerURL
+// and Workspace are required.
+type Config struct {
+	Piece     Piece
+	Project   plan.Project
+	Mode      plan.Mode
+	ServerURL string    // repositories lie at ServerURL/OWNER/NAME.git
+	Workspace string    // folder of this piece alone; sources are checked out below it
+	Spool     string    // where entries are left for the agent; "" only prints
+	Work      string    // builds are kept here for later pieces; "" keeps none
+	Log       io.Writer // everything printed, as it comes; nil prints nothing
+	Env       []string  // what the project's environment may take from: os.Environ() of the job
+	Limits    Limits
+	Logger    *slog.Logger // nil logs nothing
+}
+
+// Result is what Run reported, without the logs.
+type Result struct {
+	Manifest report.Manifest
+	Files    []report.FileResult
+	End      report.End
+}
+
+// Run runs one piece. Everything it starts has ended when it returns, also
+// what left its process group: the process becomes a subreaper, and children
+// that it did not have before are taken to be the project's. So the process
+// should start nothing else meanwhile.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return Result{}, err
+	}
+	r, err := newRun(cfg)
+	if err != nil {
+		return Result{}, err
+	}
+	err = r.run(ctx)
+	return r.result, errors.Join(err, r.close())
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	orDefault := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	orDefault(&c.Limits.File, 10*time.Minute)
+	orDefault(&c.Limits.Build, 30*time.Minute)
+	orDefault(&c.Limits.Fetch, 5*time.Minute)
+	if c.Limits.Output == 0 {
+		c.Limits.Output = 16 << 20
+	}
+	if c.Project.Test.Timeout > 0 {
+		c.Limits.File = time.Duration(c.Project.Test.Timeout) * time.Second
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if err := c.Piece.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.Piece.Goal.Project != c.Project.Name || c.Piece.Goal.Mode != c.Mode.Name:
+		return fmt.Errorf("piece %s is of goal %s, not of %s-%s", c.Piece.ID, c.Piece.Goal, c.Mode.Name, c.Project.Name)
+	case c.ServerURL == "":
+		return errors.New("no server URL to check out from")
+	case !filepath.IsAbs(c.Workspace):
+		return fmt.Errorf("workspace %q is not absolute", c.Workspace)
+	}
+	return nil
+}
+
+// run is one piece while it runs.
+type run struct {
+	cfg      Config
+	spool    *spool
+	procs    *procs
+	tmp      string // TMPDIR of everything the project runs
+	src      string // the project's checkout
+	env      []string
+	buildEnv []string  // environment of the build: without what only tests get
+	key      string    // of the build, in Work
+	kept     string    // key of the build that was found there, "" when it is to be made
+	ends     time.Time // when to stop; zero when there is no such time
+	result   Result
+}
+
+func newRun(cfg Config) (*run, error) {
+	r := &run{cfg: cfg, src: filepath.Join(cfg.Workspace, cfg.Piece.name())}
+	var err error
+	if r.procs, err = newProcs(); err != nil {
+		return nil, err
+	}
+	if r.spool, err = openSpool(cfg.Spool, cfg.Log); err != nil {
+		return nil, err
+	}
+	if r.tmp, err = os.MkdirTemp("", "ortest-"); err != nil {
+		return nil, fmt.Errorf("make temporary folder: %w", err)
+	}
+	if cfg.Piece.Timeout > 0 {
+		r.ends = time.Now().Add(time.Duration(cfg.Piece.Timeout)*time.Minute - reserve)
+	}
+	r.result.Manifest = report.Manifest{
+		Goal: cfg.Piece.Goal.String(), Repo: cfg.Piece.Repo, Commit: cfg.Piece.Commit,
+		Arch: arch(), Versions: map[string]string{},
+	}
+	return r, nil
+}
+
+func (r *run) close() error {
+	// Test suites make folders that their owner may not enter.
+	if err := os.RemoveAll(r.tmp); err != nil {
+		r.cfg.Logger.Warn("temporary folder stays", "err", err)
+	}
+	return r.spool.close()
+}
+
+// stopped is why a piece ends before all of its tests ran. It is reported and
+// is no failure of ours.
+type stopped struct {
+	phase  string
+	reason string
+}
+
+func (s *stopped) Error() string { return s.phase + ": " + s.reason }
+
+func (r *run) run(ctx context.Context) error {
+	r.header()
+	err := r.upToBuild(ctx)
+	var stop *stopped
+	if err != nil && !errors.As(err, &stop) {
+		return err
+	}
+	if stop != nil {
+		r.note("%s", stop)
+	}
+	if err := r.spool.put(report.Entry{Manifest: &r.result.Manifest}); err != nil {
+		return err
+	}
+	if stop == nil {
+		err = r.test(ctx)
+		if err != nil && !errors.As(err, &stop) {
+			return err
+		}
+	}
+	if stop != nil {
+		r.result.End = report.End{Phase: stop.phase, Reason: stop.reason}
+	}
+	return r.spool.put(report.Entry{End: &r.result.End})
+}
+
+func (r *run) upToBuild(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{r.prepare, r.checkout, r.census, r.buildAll} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("run piece %s: %w", r.cfg.Piece.ID, err)
+		}
+	}
+	return nil
+}
+
+// note writes a line of ours into the log.
+func (r *run) note(format string, args ...any) {
+	fmt.Fprintf(r.spool, "ortest: "+format+"\n", args...)
+}
+
+// arch is this machine's name in the catalog.
+func arch() string {
+	machine, ok := map[string]string{"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}[runtime.GOARCH]
+	if !ok {
+		machine = runtime.GOARCH
+	}
+	return "linux " + machine
+}

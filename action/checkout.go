@@ -1,0 +1,143 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// gitConfig keeps hooks, helpers and background work out of a checkout.
+var gitConfig = []string{
+	"-c", "core.hooksPath=/dev/null", "-c", "credential.helper=", "-c", "core.fsmonitor=false",
+	"-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "advice.detachedHead=false", "-c", "color.ui=false",
+}
+
+// gitEnv is the environment of git: no configuration but ours, no questions,
+// and no transport that runs a program.
+func (r *run) gitEnv() []string {
+	return []string{
+		"PATH=" + lookup(r.env, "PATH"), "HOME=" + r.tmp, "TMPDIR=" + r.tmp, "LANG=C.UTF-8",
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
+		"GIT_ALLOW_PROTOCOL=http:https:file", "GIT_LFS_SKIP_SMUDGE=1",
+	}
+}
+
+// git runs git, its output to out.
+func (r *run) git(ctx context.Context, out io.Writer, dir string, args ...string) error {
+	argv := append(append([]string{"git"}, gitConfig...), args...)
+	got, err := r.procs.run(ctx, command{
+		argv: argv, dir: dir, env: r.gitEnv(), limit: r.cfg.Limits.Fetch, output: r.cfg.Limits.Output,
+	}, out)
+	if err != nil {
+		return err
+	}
+	if why := got.why(r.cfg.Limits.Fetch); why != "" {
+		return fmt.Errorf("git %s %s", args[0], why)
+	}
+	return nil
+}
+
+// checkout brings the project's commit into the workspace, from a build kept
+// there or from the server, and proves that it is the one.
+func (r *run) checkout(ctx context.Context) error {
+	commit := r.cfg.Piece.Commit
+	if commit == "" {
+		var err error
+		if commit, err = r.head(ctx); err != nil {
+			return r.notCheckedOut(ctx, err)
+		}
+	}
+	r.result.Manifest.Commit = commit
+	if err := r.restore(commit); err != nil {
+		return err
+	}
+	if r.kept == "" {
+		if err := r.fetch(ctx, commit); err != nil {
+			return r.notCheckedOut(ctx, err)
+		}
+	}
+	var got strings.Builder
+	if err := r.git(ctx, &got, r.src, "rev-parse", "HEAD"); err != nil {
+		return r.notCheckedOut(ctx, err)
+	}
+	if head := strings.TrimSpace(got.String()); head != commit {
+		return r.notCheckedOut(ctx, fmt.Errorf("%s is checked out, not %s", head, commit))
+	}
+	fmt.Fprintln(r.spool, "git log -1")
+	if err := r.git(ctx, r.spool, r.src, "--no-pager", "log", "-1", "--no-decorate", "--no-show-signature"); err != nil {
+		return r.notCheckedOut(ctx, err)
+	}
+	return nil
+}
+
+func (r *run) notCheckedOut(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &stopped{PhaseCheckout, fmt.Sprintf("check out %s: %v", r.cfg.Piece.Repo, err)}
+}
+
+func (r *run) url() string {
+	return strings.TrimSuffix(r.cfg.ServerURL, "/") + "/" + r.cfg.Piece.Repo + ".git"
+}
+
+// head asks for the commit of the default branch.
+func (r *run) head(ctx context.Context) (string, error) {
+	var out strings.Builder
+	err := r.again(ctx, func() error {
+		out.Reset()
+		return r.git(ctx, &out, r.cfg.Workspace, "ls-remote", r.url(), "HEAD")
+	})
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(out.String()) {
+		commit, ref, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if ref == "HEAD" && commit != "" && reCommit.MatchString(commit) {
+			return commit, nil
+		}
+	}
+	return "", errors.New("the repository has no default branch")
+}
+
+func (r *run) fetch(ctx context.Context, commit string) error {
+	if err := os.MkdirAll(r.src, 0o755); err != nil {
+		return fmt.Errorf("make %s: %w", filepath.Base(r.src), err)
+	}
+	if err := r.git(ctx, r.spool, r.src, "init", "--quiet", "--template="); err != nil {
+		return err
+	}
+	err := r.again(ctx, func() error {
+		return r.git(ctx, r.spool, r.src,
+			"fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", r.url(), commit)
+	})
+	if err != nil {
+		return err
+	}
+	return r.git(ctx, r.spool, r.src, "checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD")
+}
+
+// again repeats what needs the server until it works or the time is up: the
+// server may be away for a moment, and a piece lost to that costs a machine.
+func (r *run) again(ctx context.Context, do func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Limits.Fetch)
+	defer cancel()
+	for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
+}

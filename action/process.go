@@ -1,0 +1,162 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// command is a program to run and what bounds it.
+type command struct {
+	argv   []string
+	dir    string
+	env    []string
+	limit  time.Duration
+	output int64 // bytes; more of it ends the command
+}
+
+// outcome is how a command ended.
+type outcome struct {
+	exit     int    // -1 when a signal ended it
+	signal   string // such as SIGKILL
+	timedOut bool
+	tooMuch  bool // it printed more than it may
+	wall     time.Duration
+	cpu      time.Duration // of everything it started and we saw end
+	left     []string      // names of the processes it left running
+}
+
+// why says what ended a command that did not end well, "" when it did.
+func (o outcome) why(limit time.Duration) string {
+	switch {
+	case o.timedOut:
+		return fmt.Sprintf("took longer than %s", limit)
+	case o.tooMuch:
+		return "printed too much"
+	case o.signal != "":
+		return "was ended by " + o.signal
+	case o.exit != 0:
+		return fmt.Sprintf("exited with %d", o.exit)
+	}
+	return ""
+}
+
+// run runs a command in a process group of its own, its output and errors in
+// one stream to out. When it returns, nothing that the command started lives.
+func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return outcome{}, err
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], err)
+	}
+	defer reader.Close()
+	cmd := exec.Command(c.argv[0], c.argv[1:]...)
+	if path := lookPath(c.argv[0], c.env); path != "" {
+		cmd.Path, cmd.Err = path, nil
+	}
+	cmd.Dir, cmd.Env = c.dir, c.env
+	cmd.Stdout, cmd.Stderr = writer, writer
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	start := time.Now()
+	err = cmd.Start()
+	writer.Close()
+	if err != nil {
+		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], err)
+	}
+	sink := &capped{w: out, left: c.output, full: make(chan struct{})}
+	var copying sync.WaitGroup
+	copying.Go(func() { sink.copy(reader) })
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+
+	o := await(ctx, cmd.Process.Pid, c.limit, sink.full, ended)
+	o.wall = time.Since(start)
+	if !o.timedOut && !o.tooMuch && ctx.Err() == nil {
+		o.left = p.leftovers(cmd.Process.Pid)
+	}
+	swept := p.sweep(cmd.Process.Pid)
+	// Whoever still holds the pipe's end is not ours to wait for.
+	_ = reader.SetReadDeadline(time.Now().Add(time.Second))
+	copying.Wait()
+
+	state := cmd.ProcessState
+	o.cpu = state.UserTime() + state.SystemTime() + swept
+	o.exit = state.ExitCode()
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		o.signal = unix.SignalName(status.Signal())
+	}
+	return o, errors.Join(ctx.Err(), sink.err)
+}
+
+// await waits for the end of a process, or brings it about.
+func await(ctx context.Context, pid int, limit time.Duration, full <-chan struct{}, ended <-chan error) outcome {
+	var o outcome
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return o
+	case <-timer.C:
+		o.timedOut = true
+	case <-full:
+		o.tooMuch = true
+	case <-ctx.Done():
+	}
+	_ = unix.Kill(-pid, unix.SIGKILL)
+	<-ended
+	return o
+}
+
+// lookPath finds a program in the search path of the environment it will have,
+// which is not ours.
+func lookPath(name string, env []string) string {
+	r := run{env: env}
+	return r.program(name)
+}
+
+// capped passes on so many bytes and then drops the rest, closing full.
+type capped struct {
+	w    io.Writer
+	left int64
+	full chan struct{}
+	err  error
+}
+
+func (c *capped) copy(r io.Reader) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(buf)
+		c.write(buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (c *capped) write(b []byte) {
+	if c.left < 0 {
+		return
+	}
+	over := int64(len(b)) > c.left
+	if over {
+		b = b[:c.left]
+	}
+	if _, err := c.w.Write(b); err != nil && c.err == nil {
+		c.err = fmt.Errorf("write log: %w", err)
+	}
+	c.left -= int64(len(b))
+	if over {
+		c.left = -1
+		close(c.full)
+	}
+}

@@ -1,0 +1,87 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ortest/ortest/report"
+)
+
+const (
+	// reserve is what a piece leaves of its job's time, so that what it knows
+	// is handed over before the job is cut.
+	reserve = 30 * time.Second
+
+	// wholeSuite stands for a suite that a command of its own runs as a whole.
+	wholeSuite = "(suite)"
+)
+
+// whole returns the command that runs a suite as a whole in this mode, or nil.
+func (r *run) whole() []string { return r.cfg.Project.Test.Command[r.cfg.Mode.Name] }
+
+// test runs each file of the manifest by itself and hands its result over at
+// once: a bail-out, a hang or a lost machine costs one file.
+func (r *run) test(ctx context.Context) error {
+	files := r.result.Manifest.Files
+	for i, f := range files {
+		limit := r.cfg.Limits.File
+		if !r.ends.IsZero() {
+			limit = min(limit, time.Until(r.ends))
+		}
+		if limit <= 0 {
+			return &stopped{PhaseTest, fmt.Sprintf("the job's time is up: %d of %d test files did not run", len(files)-i, len(files))}
+		}
+		r.cfg.Logger.Info("test file starts", "file", f.Path, "number", i+1, "of", len(files))
+		result, err := r.testFile(ctx, f.Path, limit)
+		if err != nil {
+			return err
+		}
+		r.result.Files = append(r.result.Files, result)
+		if err := r.spool.put(report.Entry{File: &result}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prove is the command of one test file. Verbose, since a block that passed is
+// known by its lines only; merged, since a diagnosis belongs beside its test; and
+// with the formatter for terminals, since the other one holds everything back until
+// the file has ended, which a file that hangs never does.
+func (r *run) prove(path string) []string {
+	if argv := r.whole(); argv != nil {
+		return r.argv(argv, r.env)
+	}
+	argv := append([]string{"prove", "--norc", "--nocolor", "--verbose", "--merge", "--formatter", "TAP::Formatter::Console"}, r.argv(r.cfg.Project.Test.Prove, r.env)...)
+	return append(argv, path)
+}
+
+func (r *run) testFile(ctx context.Context, path string, limit time.Duration) (report.FileResult, error) {
+	argv := r.prove(path)
+	got, err := r.procs.run(ctx, command{
+		argv: argv, dir: r.src, env: r.env, limit: limit, output: r.cfg.Limits.Output,
+	}, r.spool)
+	if err != nil {
+		return report.FileResult{}, fmt.Errorf("test %s: %w", path, err)
+	}
+	switch {
+	case got.timedOut:
+		r.endNote("%s was killed: it %s", path, got.why(limit.Round(time.Second)))
+	case got.tooMuch:
+		r.endNote("%s was killed: it printed more than %d bytes; the log is cut here", path, r.cfg.Limits.Output)
+	case len(got.left) > 0:
+		r.note("%s left processes running, which were killed: %s", path, strings.Join(got.left, " "))
+	}
+	return report.FileResult{
+		Path: path, Exit: got.exit, Signal: got.signal, TimedOut: got.timedOut,
+		Seconds: got.wall.Seconds(), CPUSeconds: got.cpu.Seconds(),
+	}, nil
+}
+
+// endNote is a note after output that may have stopped in the middle of a line.
+func (r *run) endNote(format string, args ...any) {
+	fmt.Fprintln(r.spool)
+	r.note(format, args...)
+}
