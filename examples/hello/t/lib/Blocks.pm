@@ -100,6 +100,11 @@ sub run_request {
     $nginx->mark_log;
     my $response = Blocks::Http::request( $nginx->port, $block->{request}, $timeout );
 
+    # The master notes a crash a little later, and starts another worker: nobody
+    # else would notice.
+    Time::HiRes::sleep(0.2) if $response->{error};
+    print STDERR "WARNING: $block->{name} - $_\n" for grep { /exited on signal/ } $nginx->log_lines;
+
     if ( $response->{error} ) {
         fail("ERROR: $response->{error} - $block->{name}");
         fail("$block->{name} - no response") for 2 .. total($block);
@@ -111,9 +116,6 @@ sub run_request {
         local $Test::Builder::Level = $Test::Builder::Level + 1;
         $code->( $nginx, $block, $response );
     }
-
-    # The master has started another worker by now: nobody else would notice.
-    print STDERR "WARNING: $block->{name} - $_\n" for grep { /exited on signal/ } $nginx->log_lines;
     return;
 }
 

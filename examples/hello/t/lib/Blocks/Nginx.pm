@@ -104,7 +104,7 @@ sub await_generation {
     while ( Time::HiRes::time() < $deadline ) {
         if ( waitpid( $self->{pid}, WNOHANG ) == $self->{pid} ) {
             delete $self->{pid};
-            return "nginx ended: " . ( join( ' ', grep { /\[emerg\]/ } $self->log_lines ) || 'see above' );
+            return "nginx ended" . $self->emergencies;
         }
         my $answer = Blocks::Http::request( $self->{port}, 'GET /.generation', 1 );
         if ( ( $answer->{body} || '' ) =~ /^\Q$self->{generation}\E (\d+)\n\z/ ) {
@@ -114,7 +114,14 @@ sub await_generation {
         }
         Time::HiRes::sleep(0.01);
     }
-    return "generation $self->{generation} is not served after $seconds s";
+    return "generation $self->{generation} is not served after $seconds s" . $self->emergencies;
+}
+
+# emergencies are what nginx says of a configuration it refuses.
+sub emergencies {
+    my ($self) = @_;
+    my @lines = grep { /\[emerg\]/ } $self->log_lines;
+    return @lines ? ": @lines" : "";
 }
 
 # workers lists the processes below nginx.
