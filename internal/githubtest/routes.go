@@ -32,7 +32,7 @@ type route struct {
 }
 
 // routes is the table of what is served and what each operation needs.
-func (s *Server) routes() *http.ServeMux {
+func (s *Server) routes() http.Handler {
 	const talk = "issues:write|pull_requests:write"
 	table := []route{
 		{"GET /app", "app", s.getApp},
@@ -81,12 +81,27 @@ func (s *Server) routes() *http.ServeMux {
 		{"GET /repos/{owner}/{repo}/actions/runners/{runner}", "administration:read", s.getRunner},
 		{"DELETE /repos/{owner}/{repo}/actions/runners/{runner}", "administration:write", s.deleteRunner},
 	}
-	mux := http.NewServeMux()
+	// ServeMux cannot tell issues/{number}/comments from issues/comments/{id},
+	// which GitHub tells by what is a number: the latter have a mux of their own.
+	const apart = "/issues/comments/"
+	mux, talkMux := http.NewServeMux(), http.NewServeMux()
 	for _, rt := range table {
+		if strings.Contains(rt.pattern, apart) {
+			talkMux.Handle(rt.pattern, s.serve(rt))
+			continue
+		}
 		mux.Handle(rt.pattern, s.serve(rt))
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, notFound()) })
-	return mux
+	none := func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, notFound()) }
+	mux.HandleFunc("/", none)
+	talkMux.HandleFunc("/", none)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, apart) {
+			talkMux.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // serve is one operation with its credentials checked first.

@@ -113,7 +113,7 @@ func (s *Server) assign(id int64) (*runner.Assignment, error) {
 		run, _ := st.runs.get(j.Run)
 		repo, _ := st.repos.get(j.Repo)
 		out = &runner.Assignment{
-			Job: j.ID, Key: j.Key, Name: j.Name, Labels: j.Labels, Matrix: j.Matrix, Inputs: j.Inputs,
+			Job: j.ID, Key: j.Key, Name: j.Name, Labels: j.Labels, Matrix: j.Matrix, Inputs: j.Inputs, Minutes: j.Minutes,
 			Repo: repo.FullName(), Workflow: run.Name, Path: run.Path, Text: run.Text, Run: run.ID, Number: run.Number,
 			Event: run.Event, Actor: run.Actor, Ref: "refs/heads/" + run.Branch, SHA: run.HeadSHA,
 			Server: s.cfg.URL, API: s.apiURL(),

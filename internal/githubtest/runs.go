@@ -44,6 +44,7 @@ type Job struct {
 	Labels      []string          `json:"labels"`
 	Inputs      map[string]string `json:"inputs"`     // of the workflow run, the matrix narrowed to this leg
 	Matrix      []string          `json:"matrix"`     // KEY:VALUE of the leg where the file itself lists values
+	Minutes     int               `json:"minutes"`    // how long it may run
 	Status      string            `json:"status"`     // queued, in_progress or completed
 	Conclusion  string            `json:"conclusion"` // "" until completed
 	Runner      int64             `json:"runner"`     // 0 until a runner took it

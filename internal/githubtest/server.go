@@ -57,7 +57,7 @@ type Server struct {
 	cfg   Config
 	log   *slog.Logger
 	git   gitDir
-	api   *http.ServeMux
+	api   http.Handler
 	limit limiter
 
 	mu      sync.RWMutex

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -35,6 +36,7 @@ type jobSpec struct {
 	Needs    any    `yaml:"needs"`
 	If       any    `yaml:"if"`
 	Uses     string `yaml:"uses"`
+	Timeout  any    `yaml:"timeout-minutes"`
 	Strategy struct {
 		Matrix map[string]any `yaml:"matrix"`
 	} `yaml:"strategy"`
@@ -255,9 +257,28 @@ func (spec jobSpec) job(key string, l leg, sc scope) (Job, error) {
 	} else if len(l.values) > 0 {
 		j.Name = key + " (" + strings.Join(leaves(l.values), ", ") + ")"
 	}
-	labels, err := sc.labels(spec.RunsOn)
-	j.Labels = labels
+	var err error
+	if j.Minutes, err = sc.minutes(spec.Timeout); err != nil {
+		return j, err
+	}
+	j.Labels, err = sc.labels(spec.RunsOn)
 	return j, err
+}
+
+// minutes evaluates timeout-minutes, whose default is GitHub's six hours.
+func (sc scope) minutes(timeout any) (int, error) {
+	if timeout == nil {
+		return 360, nil
+	}
+	text, err := sc.text(fmt.Sprint(timeout))
+	if err != nil {
+		return 0, fmt.Errorf("timeout-minutes: %w", err)
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("timeout-minutes: %q is no number of minutes", text)
+	}
+	return n, nil
 }
 
 // leaves are the plain values within v, in order of their keys.

@@ -94,8 +94,9 @@ type Assignment struct {
 	Key      string            `json:"key"`  // of the job in the workflow file
 	Name     string            `json:"name"` // of the job
 	Labels   []string          `json:"labels"`
-	Matrix   []string          `json:"matrix"` // KEY:VALUE to select
-	Repo     string            `json:"repo"`   // OWNER/NAME
+	Matrix   []string          `json:"matrix"`  // KEY:VALUE to select
+	Minutes  int               `json:"minutes"` // how long the job may run
+	Repo     string            `json:"repo"`    // OWNER/NAME
 	Workflow string            `json:"workflow"`
 	Path     string            `json:"path"` // of the workflow file
 	Text     string            `json:"text"` // of the workflow file
