@@ -311,6 +311,21 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
+func TestEntryAtItsBounds(t *testing.T) {
+	w, c := enrolled(t)
+	job, _, err := c.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta := append([]byte(`{"seq":0}`), bytes.Repeat([]byte(" "), runnerfleet.MaxMeta-9)...)
+	if err := c.Entry(t.Context(), job.Piece, meta, make([]byte, runnerfleet.MaxLog)); err != nil {
+		t.Fatalf("Entry: %v", err)
+	}
+	if p := w.work.Piece(job.Piece); len(p.Log) != runnerfleet.MaxLog || len(p.Metas) != 1 {
+		t.Errorf("stored %d bytes of log and %d entries", len(p.Log), len(p.Metas))
+	}
+}
+
 func TestClientTakesNobodyElsesAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

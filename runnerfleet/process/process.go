@@ -161,51 +161,67 @@ func Descendants(all []Process, roots func(Process) bool) []Process {
 	return found
 }
 
-// KillAll kills what find finds until it finds nothing alive. All are stopped
-// before one is killed: a child whose parent died first could no longer be
-// found by its descent. Zombies among the finds are reaped where they are ours.
-// It gives up when ctx ends.
+// KillAll kills what find finds until all of it is dead and find finds nothing
+// more, twice: the environment of a process in the middle of an exec cannot be
+// read. All are stopped before one is killed: a child whose parent died first
+// could no longer be found by its descent. Zombies among the finds are reaped
+// where they are ours. It gives up when ctx ends.
 func KillAll(ctx context.Context, find func() ([]Process, error)) error {
 	wait := time.NewTicker(5 * time.Millisecond)
 	defer wait.Stop()
-	type key struct {
-		pid   int
-		start uint64
-	}
-	stopped := make(map[key]bool)
-	for {
+	h := hunt{}
+	for empty := 0; ; {
 		ps, err := find()
 		if err != nil {
 			return err
 		}
-		var alive []Process
-		var errs []error
-		fresh := false
-		for _, p := range ps {
-			if p.Zombie {
-				Reap(p.PID)
-				continue
-			}
-			alive = append(alive, p)
-			if k := (key{p.PID, p.Start}); !stopped[k] {
-				stopped[k], fresh = true, true
-				errs = append(errs, p.Signal(unix.SIGSTOP))
-			}
-		}
-		if len(alive) == 0 {
+		left, err := h.round(ps)
+		if left > 0 {
+			empty = 0
+		} else if empty++; empty == 2 {
 			return nil
-		}
-		if !fresh {
-			for _, p := range alive {
-				errs = append(errs, p.Signal(unix.SIGKILL))
-			}
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(append(errs, fmt.Errorf("%d processes left: %w", len(alive), ctx.Err()))...)
+			return errors.Join(err, fmt.Errorf("%d processes left: %w", left, ctx.Err()))
 		case <-wait.C:
 		}
 	}
+}
+
+// hunt is every process that was found so far: one that is dying may be found
+// by nothing any more.
+type hunt map[identity]Process
+
+type identity struct {
+	pid   int
+	start uint64
+}
+
+// round stops what was not found before; when there is nothing new, it kills all.
+// It returns how many live.
+func (h hunt) round(found []Process) (left int, err error) {
+	var errs []error
+	fresh := false
+	for _, p := range found {
+		id := identity{p.PID, p.Start}
+		if _, old := h[id]; p.Zombie {
+			Reap(p.PID)
+		} else if !old {
+			h[id], fresh = p, true
+			errs = append(errs, p.Signal(unix.SIGSTOP))
+		}
+	}
+	for _, p := range h {
+		if !p.Alive() {
+			continue
+		}
+		left++
+		if !fresh {
+			errs = append(errs, p.Signal(unix.SIGKILL))
+		}
+	}
+	return left, errors.Join(errs...)
 }
 
 // Reap collects an ended child of ours; of any other process it does nothing.

@@ -37,11 +37,14 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// start runs a shell line and returns its process once it has printed a line.
+// start runs a shell script and returns its process once that has printed a line.
 func start(t *testing.T, script string, env ...string) (*exec.Cmd, Process) {
 	t.Helper()
-	cmd := exec.Command("/bin/sh", "-c", "echo; "+script)
+	cmd := exec.Command("/bin/sh", "-c", script)
 	cmd.Env = env
+	if _, err := cmd.StdinPipe(); err != nil { // so that read waits
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +79,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestEnviron(t *testing.T) {
-	_, p := start(t, "exec sleep 600", "A=1", "B=2")
+	_, p := start(t, "echo; read x", "A=1", "B=2")
 	for _, tt := range []struct {
 		name string
 		ask  []string
@@ -103,15 +106,15 @@ func TestHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, with := start(t, "exec sleep 600 < "+f.Name())
-	_, without := start(t, "exec sleep 600")
+	_, with := start(t, "exec 5<"+f.Name()+"; echo; read x")
+	_, without := start(t, "echo; read x")
 	if !with.Holds(fi) || without.Holds(fi) {
 		t.Errorf("holder %v, other %v; want true, false", with.Holds(fi), without.Holds(fi))
 	}
 }
 
 func TestSignalOnlyThisProcess(t *testing.T) {
-	_, p := start(t, "exec sleep 600")
+	_, p := start(t, "echo; read x")
 	stale := p
 	stale.Start--
 	if err := stale.Signal(unix.SIGKILL); err != nil {
@@ -139,7 +142,7 @@ func TestDescendants(t *testing.T) {
 }
 
 func TestKillAllCatchesThoseThatFork(t *testing.T) {
-	cmd, root := start(t, "trap '' TERM; while :; do sleep 600 & sleep 0.01; done")
+	cmd, root := start(t, "trap '' TERM; echo; while :; do sleep 600 & sleep 0.01; done")
 	find := func() ([]Process, error) {
 		all, err := All()
 		return Descendants(all, func(p Process) bool { return p.PID == root.PID }), err
@@ -164,7 +167,7 @@ func TestKillAllCatchesThoseThatFork(t *testing.T) {
 }
 
 func TestKillAllGivesUp(t *testing.T) {
-	_, p := start(t, "exec sleep 600")
+	_, p := start(t, "echo; read x")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	p2 := p
