@@ -54,7 +54,7 @@ func BindFlags(fs *pflag.FlagSet, r *Request) {
 }
 
 func defaultRequest() Request {
-	return Request{Options: Options{Arch: "linux x86_64"}, Split: "auto"}
+	return Request{Options: Options{Arch: "linux x86_64"}, Split: "auto", Lanes: 1}
 }
 
 func (f flagSpec) bind(fs *pflag.FlagSet, r *Request) {
@@ -94,6 +94,19 @@ func (f flagSpec) write(r Request) []string {
 		}
 	}
 	return nil
+}
+
+// FlagHelp returns the help of the flags that a comment may use, one a line.
+func FlagHelp() string {
+	var r Request
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	BindFlags(fs, &r)
+	for _, f := range flagTable() {
+		if f.local {
+			fs.Lookup(f.long).Hidden = true
+		}
+	}
+	return fs.FlagUsages()
 }
 
 // flagNames returns every way to write a flag that a comment may use.

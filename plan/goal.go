@@ -56,10 +56,13 @@ func (p Piece) String() string {
 	return fmt.Sprintf("%s[%d/%d]", p.Goal, p.Part, p.Parts)
 }
 
-// Bucket is the pieces one machine takes, in order.
+// Bucket is the pieces one machine takes, in order: a lane that is free takes
+// the next.
 type Bucket struct {
 	Pieces   []Piece       `json:"pieces"`
-	Estimate time.Duration `json:"estimate"` // boot, builds and pieces
+	Lanes    int           `json:"lanes,omitempty"` // pieces at once; 0 is 1
+	Estimate time.Duration `json:"estimate"`        // boot, builds and pieces, as they usually take
+	P90      time.Duration `json:"p90,omitempty"`   // the same at the 90th percentile: what is held against the limit
 }
 
 // Options are the flags of a request that change how its goals run, not which.
@@ -80,6 +83,48 @@ type Plan struct {
 	Limit    time.Duration `json:"limit"` // -t; no bucket is longer unless a single piece is
 	Buckets  []Bucket      `json:"buckets"`
 	Warnings []string      `json:"warnings,omitempty"` // sentences for a person, such as a guessed duration
+	Lower    int           `json:"lower"`              // no plan of this request has fewer machines
+	Optimal  bool          `json:"optimal"`            // as few machines as possible, proven
+	EndLower time.Duration `json:"end_lower"`          // with as many machines, no plan ends earlier
+	Boot     time.Duration `json:"boot,omitempty"`     // of each machine
+	Builds   int           `json:"builds,omitempty"`   // builds of all machines together
+	Basis    Basis         `json:"basis"`              // what the estimates rest on
+	Price    Price         `json:"price"`              // of a machine
+}
+
+// Basis counts the goals of a plan by what their durations rest on.
+type Basis struct {
+	Measured int       `json:"measured"` // history of the goal itself
+	Counted  int       `json:"counted"`  // its test files' blocks
+	Guessed  int       `json:"guessed"`  // nothing: ten minutes each
+	Runs     int       `json:"runs"`     // fewest runs behind a measured goal
+	Oldest   time.Time `json:"oldest,omitzero"`
+}
+
+// Price is what a machine costs, in dollars per hour.
+type Price struct {
+	Type     string  `json:"type,omitempty"` // instance type
+	OnDemand float64 `json:"on_demand,omitempty"`
+	Spot     float64 `json:"spot,omitempty"`
+	Date     string  `json:"date,omitempty"` // of the prices, YYYY-MM-DD
+}
+
+// End returns how long the plan takes, its longest bucket.
+func (p Plan) End() time.Duration {
+	var end time.Duration
+	for _, b := range p.Buckets {
+		end = max(end, b.P90)
+	}
+	return end
+}
+
+// Machine returns the machine time of all buckets together: what is paid for.
+func (p Plan) Machine() time.Duration {
+	var sum time.Duration
+	for _, b := range p.Buckets {
+		sum += b.Estimate
+	}
+	return sum
 }
 
 // Pieces returns every piece of the plan in bucket order.

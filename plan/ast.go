@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// astRecord is what the old ast.json says of one goal, as far as it is used.
+type astRecord struct {
+	Elapsed  json.RawMessage `json:"elapsed"` // seconds, as a string or a number; may be missing
+	Result   string          `json:"result"`
+	TestDate string          `json:"test_date"`
+}
+
+// astTree is arch, "nginx/1.29.2 (no pool)" or "miscellaneous", project, mode
+// letters without the t.
+type astTree map[string]map[string]map[string]map[string]astRecord
+
+const maxAST = 64 << 20
+
+var (
+	astCore  = regexp.MustCompile(`^nginx/([0-9]+\.[0-9]+\.[0-9]+)\b`)
+	astMode  = regexp.MustCompile(`^[a-z]{0,3}$`)
+	astNames = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+)
+
+// ImportAST adds the durations of the old tool's ast.json and returns how many
+// goals it found. Goals without a duration are passed over, as the old tool
+// does; a duration that cannot be is an error, and then nothing is added.
+func (h *History) ImportAST(r io.Reader) (int, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxAST+1))
+	if err != nil {
+		return 0, fmt.Errorf("import ast.json: %w", err)
+	}
+	if len(b) > maxAST {
+		return 0, fmt.Errorf("import ast.json: larger than %d bytes", maxAST)
+	}
+	var tree astTree
+	if err := json.Unmarshal(b, &tree); err != nil {
+		return 0, fmt.Errorf("import ast.json: %w", jsonPlace(b, err))
+	}
+	all, err := tree.observations()
+	if err != nil {
+		return 0, fmt.Errorf("import ast.json: %w", err)
+	}
+	if len(all) == 0 {
+		return 0, errors.New("import ast.json: it holds no duration; want arch, nginx, project, mode, elapsed")
+	}
+	for _, o := range all {
+		if err := h.Add(o); err != nil {
+			return 0, fmt.Errorf("import ast.json: %w", err)
+		}
+	}
+	return len(all), nil
+}
+
+func (t astTree) observations() ([]Observation, error) {
+	var all []Observation
+	for _, arch := range slices.Sorted(maps.Keys(t)) {
+		for _, ngx := range slices.Sorted(maps.Keys(t[arch])) {
+			core := ""
+			if m := astCore.FindStringSubmatch(ngx); m != nil {
+				core = m[1]
+			}
+			for _, project := range slices.Sorted(maps.Keys(t[arch][ngx])) {
+				for _, mode := range slices.Sorted(maps.Keys(t[arch][ngx][project])) {
+					rec := t[arch][ngx][project][mode]
+					o, ok, err := rec.observation()
+					if err == nil && (!astMode.MatchString(mode) || !astNames.MatchString(project)) {
+						err = errors.New("is no project and mode")
+					}
+					if err != nil {
+						return nil, fmt.Errorf("%q, %q, %q, %q: %w", clip(arch), clip(ngx), clip(project), clip(mode), err)
+					}
+					if ok {
+						o.Arch, o.Nginx, o.Goal = arch, core, "t"+mode+"-"+project
+						all = append(all, o)
+					}
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+func (r astRecord) observation() (o Observation, ok bool, err error) {
+	raw := bytes.Trim(r.Elapsed, `"`)
+	if len(raw) == 0 || string(raw) == "null" {
+		return Observation{}, false, nil
+	}
+	secs, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || !(secs >= 0 && secs <= maxSeconds) {
+		return Observation{}, false, fmt.Errorf("elapsed %s is not between 0 seconds and a week", clip(string(r.Elapsed)))
+	}
+	o = Observation{Seconds: secs, Run: "ast.json"}
+	if r.Result == "FAIL" {
+		o.Outcome = "failed"
+	}
+	if at, err := time.Parse(time.DateTime, r.TestDate); err == nil {
+		o.At = at
+	}
+	return o, true, nil
+}
+
+// jsonPlace adds line and column to an error of the decoder.
+func jsonPlace(b []byte, err error) error {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	at := int64(-1)
+	switch {
+	case errors.As(err, &syntax):
+		at = syntax.Offset
+	case errors.As(err, &typ):
+		at = typ.Offset
+	}
+	if at < 0 || at > int64(len(b)) {
+		return err
+	}
+	head := b[:at]
+	return fmt.Errorf("line %d, column %d: %w", 1+bytes.Count(head, []byte{'\n'}), int(at)-bytes.LastIndexByte(head, '\n'), err)
+}

@@ -1,0 +1,177 @@
+package catalog
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ortest/ortest/plan"
+)
+
+// guess is what a goal takes of which nothing is known.
+const guess = 10 * time.Minute
+
+// Input prepares the planning of goals that Goals returned, with estimates from
+// block counts alone.
+func (c *Catalog) Input(r plan.Request, goals []plan.Goal) plan.Input {
+	return c.InputFrom(r, goals, &plan.History{})
+}
+
+// InputFrom is Input with what history knows. A goal's files are estimated one
+// by one where they were measured; else they share the goal's duration by
+// their blocks; else they count by their blocks; and a goal without any of
+// this counts ten minutes and is named in a warning.
+func (c *Catalog) InputFrom(r plan.Request, goals []plan.Goal, h *plan.History) plan.Input {
+	in := plan.Input{Options: r.Options, Limit: r.Limit, Split: r.Split, Lanes: r.Lanes}
+	if arch, ok := c.Arch(r.Options.Arch); ok {
+		if t, ok := arch.Instance(r.Options.InstanceType); ok {
+			in.Cores = t.Cores
+			in.Price = plan.Price{Type: t.Name, OnDemand: t.OnDemand, Spot: t.Spot, Date: arch.PricesOf}
+		}
+	}
+	in.Boot = r.Boot
+	if e, ok := h.Estimate(plan.Observation{Arch: r.Options.Arch, Phase: "boot"}); ok && !r.BootSet {
+		in.Boot = e.P90
+	}
+	est := estimator{c: c, h: h, r: r, in: &in}
+	for _, g := range goals {
+		in.Work = append(in.Work, est.work(g))
+	}
+	if len(est.guessed) > 0 {
+		in.Warnings = append(in.Warnings, fmt.Sprintf("no duration is known, ten minutes are guessed for each of: %s", strings.Join(est.guessed, " ")))
+	}
+	if len(est.counted) > 0 {
+		in.Warnings = append(in.Warnings, fmt.Sprintf("no duration is known, blocks are counted for: %s", strings.Join(est.counted, " ")))
+	}
+	return in
+}
+
+// estimator turns goals into work and remembers what it had to guess.
+type estimator struct {
+	c       *Catalog
+	h       *plan.History
+	r       plan.Request
+	in      *plan.Input
+	guessed []string
+	counted []string
+}
+
+func (e *estimator) asked(g plan.Goal) plan.Observation {
+	return plan.Observation{Arch: e.r.Options.Arch, Nginx: e.r.Options.Nginx, Goal: g.String()}
+}
+
+func (e *estimator) work(g plan.Goal) plan.Work {
+	mode, _ := e.c.Mode(g.Mode)
+	project, _ := e.c.Project(g.Project)
+	w := plan.Work{Goal: g, Build: e.r.Build, CPUShare: mode.CPUShare}
+	asked := e.asked(g)
+	asked.Phase = "build"
+	if est, ok := e.h.Estimate(asked); ok && !e.r.BuildSet {
+		w.Build = est.P90
+	}
+	if e.measured(&w, project) || e.shared(&w, project) {
+		e.in.Basis.Measured++
+		return w
+	}
+	e.count(&w, project, mode)
+	return w
+}
+
+// measured uses the durations of the goal's own files. Every file of the
+// catalog must have one: a sum with holes would promise too much.
+func (e *estimator) measured(w *plan.Work, p plan.Project) bool {
+	var files []plan.File
+	var cpu, wall float64
+	basis := e.in.Basis
+	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
+		asked := e.asked(w.Goal)
+		asked.File = path
+		est, ok := e.h.Estimate(asked)
+		if !ok {
+			return false
+		}
+		files = append(files, plan.File{Path: path, Median: est.Mean, P90: est.P90})
+		if est.CPUShare > 0 {
+			cpu += est.CPUShare * est.Mean.Seconds()
+			wall += est.Mean.Seconds()
+		}
+		basis = rests(basis, est)
+	}
+	if len(files) == 0 {
+		return false
+	}
+	if wall > 0 {
+		w.CPUShare = cpu / wall
+	}
+	w.Files, e.in.Basis = files, basis
+	return true
+}
+
+// shared cuts the goal's own duration by the blocks of its files.
+func (e *estimator) shared(w *plan.Work, p plan.Project) bool {
+	est, ok := e.h.Estimate(e.asked(w.Goal))
+	if !ok {
+		return false
+	}
+	if est.CPUShare > 0 {
+		w.CPUShare = est.CPUShare
+	}
+	w.Files = share(p, est.Mean, est.P90)
+	e.in.Basis = rests(e.in.Basis, est)
+	return true
+}
+
+// count multiplies blocks by what one takes in the mode, or guesses.
+func (e *estimator) count(w *plan.Work, p plan.Project, m plan.Mode) {
+	blocks := 0
+	for _, n := range p.Files {
+		blocks += n
+	}
+	if blocks == 0 {
+		w.Files = []plan.File{{Median: guess, P90: guess}}
+		e.guessed = append(e.guessed, w.Goal.String())
+		e.in.Basis.Guessed++
+		return
+	}
+	total := time.Duration(float64(blocks) * m.PerBlock * float64(time.Second))
+	w.Files = share(p, total, total)
+	e.counted = append(e.counted, w.Goal.String())
+	e.in.Basis.Counted++
+}
+
+// share gives each file its part of a duration by its blocks; the parts add up
+// to the whole exactly. A project whose files are not known is one file.
+func share(p plan.Project, mean, p90 time.Duration) []plan.File {
+	total := 0
+	for _, n := range p.Files {
+		total += n
+	}
+	if total == 0 {
+		return []plan.File{{Median: mean, P90: p90}}
+	}
+	var files []plan.File
+	upTo := func(d time.Duration, blocks int) time.Duration {
+		return time.Duration(float64(d) * (float64(blocks) / float64(total)))
+	}
+	before := 0
+	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
+		after := before + p.Files[path]
+		median := upTo(mean, after) - upTo(mean, before)
+		files = append(files, plan.File{Path: path, Median: median, P90: max(median, upTo(p90, after)-upTo(p90, before))})
+		before = after
+	}
+	return files
+}
+
+// rests notes the weakest of what measured goals rest on.
+func rests(b plan.Basis, e plan.Estimate) plan.Basis {
+	if b.Runs == 0 || e.Runs < b.Runs {
+		b.Runs = e.Runs
+	}
+	if !e.Newest.IsZero() && (b.Oldest.IsZero() || e.Newest.Before(b.Oldest)) {
+		b.Oldest = e.Newest
+	}
+	return b
+}

@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+)
+
+// bay is one machine while it is being filled: what each of its lanes holds.
+type bay struct {
+	lanes [][]part
+	wall  []int64 // of each lane
+	cpu   int64   // of all lanes
+}
+
+// filler fills a fixed number of machines, cutting what does not fit whole.
+type filler struct {
+	*parter
+	lanes int
+	wall  int64 // that a lane may take
+	cpu   int64 // that a machine may take: cores times wall
+}
+
+// fill returns the machines filled, nil when the parts do not fit. The longest
+// part goes into the fullest machine that has room for it; where none has, it
+// is cut to fill the emptiest one, and what is left waits for its turn.
+func (f *filler) fill(parts []part, n int) []bay {
+	bays := make([]bay, n)
+	for i := range bays {
+		bays[i] = bay{lanes: make([][]part, f.lanes), wall: make([]int64, f.lanes)}
+	}
+	queue := partHeap(slices.Clone(parts))
+	slices.SortStableFunc(queue, func(a, b part) int { return cmp.Compare(b.wall, a.wall) })
+	for len(queue) > 0 {
+		pt := heap.Pop(&queue).(part)
+		if b, lane := f.tightest(bays, pt); b >= 0 {
+			bays[b].put(lane, pt)
+			continue
+		}
+		if f.in.Split == "never" || len(pt.files) < 2 {
+			return nil
+		}
+		b, lane := f.emptiest(bays, pt)
+		taken, rest, ok := f.cut(pt, f.wall-bays[b].wall[lane], f.cpu-bays[b].cpu)
+		if !ok {
+			return nil
+		}
+		bays[b].put(lane, taken)
+		heap.Push(&queue, rest)
+	}
+	return bays
+}
+
+// tightest finds the machine and lane that a part leaves the least room in,
+// -1 when there is none.
+func (f *filler) tightest(bays []bay, pt part) (best, lane int) {
+	best = -1
+	var least int64
+	for i := range bays {
+		cpuLeft := f.cpu - bays[i].cpu - pt.cpu
+		if cpuLeft < 0 {
+			continue
+		}
+		l := bays[i].shortest()
+		left := f.wall - bays[i].wall[l] - pt.wall
+		if left < 0 {
+			continue
+		}
+		if f.lanes > 1 {
+			// The scarcer of the two decides, per core and per lane alike.
+			left = min(left, int64(float64(cpuLeft)*float64(f.wall)/float64(f.cpu)))
+		}
+		if best < 0 || left < least {
+			best, lane, least = i, l, left
+		}
+	}
+	return best, lane
+}
+
+// emptiest finds where most of a part would fit.
+func (f *filler) emptiest(bays []bay, pt part) (best, lane int) {
+	most := int64(-1)
+	for i := range bays {
+		l := bays[i].shortest()
+		room := f.wall - bays[i].wall[l]
+		if f.lanes > 1 {
+			room = min(room, int64(float64(f.cpu-bays[i].cpu)*float64(pt.wall)/float64(max(pt.cpu, 1))))
+		}
+		if room > most {
+			best, lane, most = i, l, room
+		}
+	}
+	return best, lane
+}
+
+func (b *bay) put(lane int, pt part) {
+	b.lanes[lane] = append(b.lanes[lane], pt)
+	b.wall[lane] += pt.wall
+	b.cpu += pt.cpu
+}
+
+func (b *bay) shortest() int {
+	best := 0
+	for l := range b.wall {
+		if b.wall[l] < b.wall[best] {
+			best = l
+		}
+	}
+	return best
+}
+
+// partHeap holds the longest part at its root; equal ones keep the goals' order.
+type partHeap []part
+
+func (h partHeap) Len() int { return len(h) }
+func (h partHeap) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[j].wall, h[i].wall), cmp.Compare(h[i].work, h[j].work), cmp.Compare(h[i].files[0], h[j].files[0])) < 0
+}
+func (h partHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *partHeap) Push(x any)   { *h = append(*h, x.(part)) }
+func (h *partHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}

@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// finish turns a layout into the plan's buckets: the longest machine first,
+// pieces in the order in which they begin, parts numbered in that order.
+func (p *parter) finish(out *Plan, lay layout) {
+	slices.SortStableFunc(lay.bays, func(a, b bay) int { return cmp.Compare(b.time(p.in.Cores), a.time(p.in.Cores)) })
+	parts := make([]int, len(p.in.Work)) // how many pieces a goal has become
+	for _, b := range lay.bays {
+		bucket := Bucket{Lanes: lay.lanes}
+		placed := p.ordered(b)
+		for _, pt := range placed {
+			parts[pt.work]++
+			bucket.Pieces = append(bucket.Pieces, p.piece(pt, parts[pt.work]))
+			if p.in.Work[pt.work].Build > 0 {
+				out.Builds++
+			}
+		}
+		bucket.Estimate = in90(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.Median }))
+		bucket.P90 = in90(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.P90 }))
+		out.Buckets = append(out.Buckets, bucket)
+	}
+	for i := range out.Buckets {
+		for j := range out.Buckets[i].Pieces {
+			pc := &out.Buckets[i].Pieces[j]
+			work := slices.IndexFunc(p.in.Work, func(w Work) bool { return w.Goal == pc.Goal })
+			pc.Parts = parts[work]
+			if pc.Parts == 1 {
+				pc.Files = nil // whatever the project has by then
+			}
+		}
+	}
+	out.Lower = lay.lower
+	out.Optimal = len(out.Buckets) <= lay.lower
+	out.EndLower = p.in.Boot + time.Duration(lay.endLower)
+	if lay.lanes == 1 && !out.Optimal {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("no proof that %d machines are the fewest; at least %d are needed", len(out.Buckets), lay.lower))
+	}
+}
+
+// in90 rounds up to whole milliseconds: what is shown never understates.
+func in90(d time.Duration) time.Duration {
+	return (d + time.Millisecond - 1) / time.Millisecond * time.Millisecond
+}
+
+// ordered lists a machine's parts as they begin, so that "a free lane takes
+// the next" gives each lane what was planned for it. On one lane the longest
+// comes first, and parts of one goal are joined, since they share a build.
+func (p *parter) ordered(b bay) []part {
+	type start struct {
+		part
+		at   int64
+		lane int
+	}
+	var all []start
+	for l, lane := range b.lanes {
+		lane = p.joined(lane)
+		slices.SortStableFunc(lane, func(a, b part) int { return cmp.Or(cmp.Compare(b.wall, a.wall), cmp.Compare(a.work, b.work)) })
+		at := int64(0)
+		for _, pt := range lane {
+			all = append(all, start{pt, at, l})
+			at += pt.wall
+		}
+	}
+	slices.SortStableFunc(all, func(a, b start) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.lane, b.lane)) })
+	parts := make([]part, len(all))
+	for i, s := range all {
+		parts[i] = s.part
+	}
+	return parts
+}
+
+func (p *parter) joined(lane []part) []part {
+	var out []part
+	at := map[int]int{}
+	for _, pt := range lane {
+		if i, ok := at[pt.work]; ok {
+			out[i] = p.of(pt.work, append(slices.Clone(out[i].files), pt.files...))
+			continue
+		}
+		at[pt.work] = len(out)
+		out = append(out, pt)
+	}
+	return out
+}
+
+func (p *parter) piece(pt part, number int) Piece {
+	w := p.in.Work[pt.work]
+	piece := Piece{Goal: w.Goal, Part: number}
+	for _, f := range pt.files {
+		if w.Files[f].Path != "" {
+			piece.Files = append(piece.Files, w.Files[f].Path)
+		}
+		piece.Estimate += w.Files[f].Median
+	}
+	piece.Estimate = in90(piece.Estimate)
+	return piece
+}
+
+// timed plays a machine: each free lane takes the next part.
+func (p *parter) timed(parts []part, lanes int, takes func(File) time.Duration) time.Duration {
+	free := make([]time.Duration, lanes)
+	var cpu float64
+	for _, pt := range parts {
+		w := p.in.Work[pt.work]
+		var sum time.Duration
+		for _, f := range pt.files {
+			sum += takes(w.Files[f])
+		}
+		share := w.CPUShare
+		if share == 0 {
+			share = 1
+		}
+		cpu += float64(w.Build) + share*float64(sum)
+		l := slices.Index(free, slices.Min(free))
+		free[l] += w.Build + sum
+	}
+	end := slices.Max(free)
+	if lanes > 1 {
+		end = max(end, time.Duration(cpu/float64(p.in.Cores)))
+	}
+	return p.in.Boot + end
+}

@@ -1,0 +1,97 @@
+package plan
+
+import "time"
+
+// laneBound is a number of machines below which no layout exists: all wall
+// time over all lanes, and all CPU time over all cores.
+func (p *parter) laneBound(limit int64, lanes int) int {
+	wall, cpu := p.least(limit)
+	alone := 0
+	if p.in.Split == "never" {
+		for _, pt := range p.wholes() {
+			if pt.wall > limit {
+				alone++
+				wall -= pt.wall
+				cpu -= pt.cpu
+			}
+		}
+	}
+	return max(1, alone+int(max(ceilDiv(wall, limit*int64(lanes)), ceilDiv(cpu, limit*int64(p.in.Cores)))))
+}
+
+// layLanes packs goals on machines that run several pieces at once.
+func (p *parter) layLanes(limits []int64, lanes int) layout {
+	bays, _, lower := monotone(limits, func(l int64) int { return p.laneBound(l, lanes) }, func(limit int64) ([]bay, int) {
+		if p.in.Split != "never" && !p.possible(limit) {
+			return nil, 1 << 30
+		}
+		bays := p.lanesAt(limit, lanes)
+		return bays, len(bays)
+	})
+	lay := layout{bays: bays, lower: lower, endLower: p.laneEnd(len(bays), lanes)}
+	// The same machines may do with less time, which is an earlier end and,
+	// where lanes stand idle, less money.
+	lo, hi := lay.endLower, p.end(lay)*int64(time.Second)
+	for range 8 {
+		target := lo + (hi-lo)/2
+		next := p.filled(target, lanes, len(bays))
+		if next == nil {
+			lo = target
+			continue
+		}
+		hi = target
+		if l := (layout{bays: next, lanes: lanes, lower: lower, endLower: lay.endLower}); p.compare(l, lay) < 0 {
+			lay = l
+		}
+	}
+	return lay
+}
+
+// laneEnd is what the longest of n machines takes at least.
+func (p *parter) laneEnd(n, lanes int) int64 {
+	var wall, cpu int64
+	for _, pt := range p.wholes() {
+		wall += pt.wall
+		cpu += pt.cpu
+	}
+	return max(wall/int64(n*lanes), cpu/int64(n*p.in.Cores))
+}
+
+func (p *parter) lanesAt(limit int64, lanes int) []bay {
+	for n := p.laneBound(limit, lanes); ; n += max(1, n/100) {
+		if bays := p.filled(limit, lanes, n); bays != nil {
+			return bays
+		}
+	}
+}
+
+// filled fills n machines, nil when they are too few. Goals that are too long
+// and may not be cut have machines of their own.
+func (p *parter) filled(limit int64, lanes, n int) []bay {
+	var own []bay
+	var parts []part
+	for _, pt := range p.wholes() {
+		if pt.wall <= limit || p.in.Split != "never" {
+			parts = append(parts, pt)
+			continue
+		}
+		b := bay{lanes: make([][]part, lanes), wall: make([]int64, lanes)}
+		b.put(0, pt)
+		own = append(own, b)
+	}
+	if len(own) > n || len(own) == n && len(parts) > 0 {
+		return nil
+	}
+	f := &filler{parter: p, lanes: lanes, wall: limit, cpu: limit * int64(p.in.Cores)}
+	bays := f.fill(parts, n-len(own))
+	if bays == nil && len(parts) > 0 {
+		return nil
+	}
+	used := own
+	for _, b := range bays {
+		if b.cpu > 0 || b.time(p.in.Cores) > 0 {
+			used = append(used, b)
+		}
+	}
+	return used
+}

@@ -1,0 +1,137 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+)
+
+// part is what becomes a piece: some files of one goal, and its build.
+type part struct {
+	work  int   // index in Input.Work
+	files []int // indexes in Work.Files, ascending
+	wall  int64 // build and files at the 90th percentile, nanoseconds
+	cpu   int64 // CPU nanoseconds of the same
+}
+
+// parter makes parts and knows their sizes.
+type parter struct {
+	in   Input
+	desc [][]int // of each goal, its files, the longest first
+}
+
+func newParter(in Input) *parter {
+	p := &parter{in: in, desc: make([][]int, len(in.Work))}
+	for i, w := range in.Work {
+		p.desc[i] = make([]int, len(w.Files))
+		for f := range w.Files {
+			p.desc[i][f] = f
+		}
+		slices.SortStableFunc(p.desc[i], func(a, b int) int { return cmp.Compare(w.Files[b].P90, w.Files[a].P90) })
+	}
+	return p
+}
+
+// of makes the part of a goal that has these files.
+func (p *parter) of(work int, files []int) part {
+	w := p.in.Work[work]
+	slices.Sort(files)
+	var wall int64
+	for _, f := range files {
+		wall += int64(w.Files[f].P90)
+	}
+	share := w.CPUShare
+	if share == 0 {
+		share = 1
+	}
+	// A build keeps one core busy while it runs.
+	return part{work: work, files: files, wall: wall + int64(w.Build), cpu: int64(w.Build) + int64(share*float64(wall))}
+}
+
+// wholes makes one part of each goal.
+func (p *parter) wholes() []part {
+	parts := make([]part, len(p.in.Work))
+	for i := range p.in.Work {
+		parts[i] = p.of(i, slices.Clone(p.desc[i]))
+	}
+	return parts
+}
+
+// cut takes from a part as many files as fit into wall and cpu, the build
+// included. ok is false when not one does; rest is then the part itself.
+func (p *parter) cut(from part, wall, cpu int64) (taken, rest part, ok bool) {
+	w := p.in.Work[from.work]
+	share := w.CPUShare
+	if share == 0 {
+		share = 1
+	}
+	room := int64(min(float64(wall-int64(w.Build)), float64(cpu-int64(w.Build))/share))
+	files := slices.Clone(from.files)
+	slices.SortStableFunc(files, func(a, b int) int { return cmp.Compare(w.Files[b].P90, w.Files[a].P90) })
+	var best []int
+	bestSum := int64(-1)
+	// The greedy choice loses where its first file is a bad one: begin it
+	// with each of the first few.
+	for skip := 0; skip < min(8, len(files)); skip++ {
+		var chosen []int
+		var sum int64
+		for i := skip; i < len(files); i++ {
+			if d := int64(w.Files[files[i]].P90); sum+d <= room {
+				chosen = append(chosen, files[i])
+				sum += d
+			}
+		}
+		if sum > bestSum && len(chosen) > 0 {
+			best, bestSum = chosen, sum
+		}
+	}
+	if len(best) == 0 || len(best) == len(files) {
+		return part{}, from, false
+	}
+	left := slices.DeleteFunc(files, func(f int) bool { return slices.Contains(best, f) })
+	return p.of(from.work, best), p.of(from.work, left), true
+}
+
+// chop cuts every part that is longer than limit alone into parts that fill
+// limit, and what is left of it. Parts that cannot be cut stay.
+func (p *parter) chop(parts []part, limit int64) []part {
+	var out []part
+	for _, pt := range parts {
+		for pt.wall > limit {
+			taken, rest, ok := p.cut(pt, limit, 1<<62)
+			if !ok {
+				break
+			}
+			out = append(out, taken)
+			pt = rest
+		}
+		out = append(out, pt)
+	}
+	return out
+}
+
+// smallest returns the shortest time that some machine needs, boot included,
+// and for what: below it not even a single file, or a whole goal when goals
+// are not cut, fits.
+func (p *parter) smallest() (need int64, work, file int) {
+	for i, w := range p.in.Work {
+		if p.in.Split == "never" {
+			if n := int64(p.in.Boot) + p.of(i, slices.Clone(p.desc[i])).wall; n > need {
+				need, work, file = n, i, -1
+			}
+			continue
+		}
+		f := p.desc[i][0]
+		if n := int64(p.in.Boot + w.Build + w.Files[f].P90); n > need {
+			need, work, file = n, i, f
+		}
+	}
+	return need, work, file
+}
+
+func walls(parts []part) []int64 {
+	out := make([]int64, len(parts))
+	for i, p := range parts {
+		out[i] = p.wall
+	}
+	return out
+}

@@ -1,0 +1,115 @@
+package plan
+
+import "slices"
+
+// finding is the answer of an exact search.
+type finding int
+
+const (
+	impossible finding = iota // proven: the whole tree was seen
+	found
+	undecided // the nodes ran out
+)
+
+// search looks for a packing into a fixed number of bins. It completes one bin
+// after another: the largest size left must be in some bin, so it begins the
+// next one, and every way to fill that bin up is tried, the fullest sizes
+// first. The room that all bins together may waste bounds the search: a bin
+// that wastes more than what is left of it is given up.
+type search struct {
+	size  []int64 // descending
+	used  []bool
+	limit int64
+	bin   []int // of each size
+	bins  int
+	nodes int // left to visit
+	stop  func() bool
+	small []int64 // sum of sizes from i on, used or not: what could still fill a bin
+}
+
+// fit packs sizes, none above limit, into n bins of limit, within nodes; it
+// returns the nodes that are left.
+func fit(sizes []int64, limit int64, n, nodes int, stop func() bool) (bins [][]int, answer finding, left int) {
+	order := decreasing(sizes)
+	s := &search{limit: limit, bins: n, nodes: nodes, stop: stop,
+		size: make([]int64, len(order)), used: make([]bool, len(order)), bin: make([]int, len(order)), small: make([]int64, len(order)+1)}
+	var sum int64
+	for i, it := range order {
+		s.size[i] = sizes[it]
+		sum += sizes[it]
+	}
+	for i := len(order) - 1; i >= 0; i-- {
+		s.small[i] = s.small[i+1] + s.size[i]
+	}
+	waste := int64(n)*limit - sum
+	if waste < 0 {
+		return nil, impossible, nodes
+	}
+	if !s.next(0, 0, waste) {
+		if s.nodes <= 0 {
+			return nil, undecided, 0
+		}
+		return nil, impossible, s.nodes
+	}
+	bins = make([][]int, n)
+	for i, it := range order {
+		bins[s.bin[i]] = append(bins[s.bin[i]], it)
+	}
+	return slices.DeleteFunc(bins, func(b []int) bool { return len(b) == 0 }), found, s.nodes
+}
+
+// next begins bin b with the largest size left; from is a hint where it lies.
+func (s *search) next(b, from int, waste int64) bool {
+	for from < len(s.size) && s.used[from] {
+		from++
+	}
+	if from == len(s.size) {
+		return true
+	}
+	if b == s.bins || !s.spend() {
+		return false
+	}
+	s.used[from], s.bin[from] = true, b
+	if s.fill(b, from+1, from, s.limit-s.size[from], waste) {
+		return true
+	}
+	s.used[from] = false
+	return false
+}
+
+// fill tries every way to fill the room left in bin b with sizes from i on.
+// first is the bin's first size.
+func (s *search) fill(b, i, first int, room, waste int64) bool {
+	if !s.spend() {
+		return false
+	}
+	for i < len(s.size) && (s.used[i] || s.size[i] > room) {
+		i++
+	}
+	if i == len(s.size) {
+		return room <= waste && s.next(b+1, first+1, waste-room)
+	}
+	if room-s.small[i] > waste {
+		return false // even all of the rest leaves too much room
+	}
+	s.used[i], s.bin[i] = true, b
+	if s.fill(b, i+1, first, room-s.size[i], waste) {
+		return true
+	}
+	s.used[i] = false
+	// Without this size, an equal one would only be the same packing again.
+	same := s.size[i]
+	for i < len(s.size) && (s.used[i] || s.size[i] == same) {
+		i++
+	}
+	return s.fill(b, i, first, room, waste)
+}
+
+// spend counts a node and says whether the search may go on.
+func (s *search) spend() bool {
+	s.nodes--
+	if s.nodes&0xfff == 0 && s.stop != nil && s.stop() {
+		s.nodes = 0
+	}
+	return s.nodes > 0
+}
