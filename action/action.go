@@ -17,6 +17,7 @@
 package action
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,17 +95,10 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	orDefault := func(d *time.Duration, def time.Duration) {
-		if *d == 0 {
-			*d = def
-		}
-	}
-	orDefault(&c.Limits.File, 10*time.Minute)
-	orDefault(&c.Limits.Build, 30*time.Minute)
-	orDefault(&c.Limits.Fetch, 5*time.Minute)
-	if c.Limits.Output == 0 {
-		c.Limits.Output = 16 << 20
-	}
+	c.Limits.File = cmp.Or(c.Limits.File, 10*time.Minute)
+	c.Limits.Build = cmp.Or(c.Limits.Build, 30*time.Minute)
+	c.Limits.Fetch = cmp.Or(c.Limits.Fetch, 5*time.Minute)
+	c.Limits.Output = cmp.Or(c.Limits.Output, 16<<20)
 	if c.Project.Test.Timeout > 0 {
 		c.Limits.File = time.Duration(c.Project.Test.Timeout) * time.Second
 	}

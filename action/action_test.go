@@ -3,6 +3,7 @@ package action
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -197,11 +198,6 @@ func TestRunStopsWithAReason(t *testing.T) {
 		{"no test file", func(c *Config) {
 			c.Project.Test.Glob = "tests/*.t"
 		}, PhaseCheckout, "no test file matches tests/*.t"},
-		{"no time left of the job", func(c *Config) {
-			c.Piece.Timeout = 1
-			c.Project.Build = [][]string{{"true"}}
-			c.Limits.File = time.Nanosecond
-		}, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := config(t, script(), "t", good)
@@ -215,6 +211,26 @@ func TestRunStopsWithAReason(t *testing.T) {
 				t.Errorf("end %+v, want %s: %s", *last.End, tt.phase, tt.reason)
 			}
 		})
+	}
+}
+
+func TestAPieceStopsBeforeItsJobIsCut(t *testing.T) {
+	cfg := config(t, script(), "t", map[string][]byte{
+		"t/a.t": []byte("print qq{1..1\\nok 1\\n}; sleep 60;"), "t/b.t": []byte("1"),
+	}).withDefaults()
+	r, err := newRun(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ends = time.Now().Add(1500 * time.Millisecond)
+	if err := errors.Join(r.run(t.Context()), r.close()); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.result.Files) != 1 || !r.result.Files[0].TimedOut {
+		t.Errorf("files %+v", r.result.Files)
+	}
+	if want := (report.End{Phase: PhaseTest, Reason: "the job's time is up: 1 of 2 test files did not run"}); r.result.End != want {
+		t.Errorf("end %+v, want %+v", r.result.End, want)
 	}
 }
 

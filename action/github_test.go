@@ -1,0 +1,171 @@
+package action
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rhysd/actionlint"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/report"
+)
+
+// job is a config as a step of a workflow job would pass it.
+func job(t *testing.T, cfg Config, out *bytes.Buffer) (j Job, outputs, summary string) {
+	t.Helper()
+	piece, err := json.Marshal(cfg.Piece)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	outputs, summary = filepath.Join(dir, "output"), filepath.Join(dir, "summary")
+	return Job{
+		Environ: append(os.Environ(), "INPUT_PIECE="+string(piece), "GITHUB_WORKSPACE="+cfg.Workspace,
+			"GITHUB_SERVER_URL="+cfg.ServerURL, "ORTEST_SPOOL="+cfg.Spool,
+			"GITHUB_OUTPUT="+outputs, "GITHUB_STEP_SUMMARY="+summary),
+		Stdout: out,
+		Lookup: func(plan.Goal) (plan.Project, plan.Mode, error) { return cfg.Project, cfg.Mode, nil },
+		Limits: cfg.Limits,
+	}, outputs, summary
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestTheRunnerIsDeafWhileAStrangerPrints(t *testing.T) {
+	cfg := config(t, script(), "t", one("t/a.t", `print "1..1\nok 1\n::error::from the project\n::stop-commands::x\n::x::\n";`))
+	var out bytes.Buffer
+	j, _, _ := job(t, cfg, &out)
+	if err := j.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?s)\A::stop-commands::([A-Z2-7]{26,})\n(.*)\n::([A-Z2-7]{26,})::\n`).FindStringSubmatch(out.String())
+	if m == nil || m[1] != m[3] {
+		t.Fatalf("no fence:\n%s", out.String())
+	}
+	if !strings.Contains(m[2], "::error::from the project\n") || strings.Contains(m[2], m[1]) {
+		t.Errorf("inside of the fence:\n%s", m[2])
+	}
+}
+
+func TestOutputsHoldCountsAndOneWord(t *testing.T) {
+	cfg := config(t, script(), "t", map[string][]byte{
+		"t/a.t": []byte("print qq{1..1\\nok 1\\n};\n__DATA__\n\n=== TEST 1: one\n=== TEST 2: two\n"),
+		"t/b.t": []byte("print qq{1..1\\nnot ok 1\\n}; exit 1;"),
+	})
+	var out bytes.Buffer
+	j, outputs, summary := job(t, cfg, &out)
+	if err := j.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^(\w+)<<(\w+)\n(.*)\n(\w+)\n`).FindAllStringSubmatch(read(t, outputs), -1) {
+		if m[2] != m[4] {
+			t.Errorf("delimiters %s and %s differ", m[2], m[4])
+		}
+		got[m[1]] = m[3]
+	}
+	for name, want := range map[string]string{
+		"state": "done", "files": "2", "planned_files": "2", "planned_blocks": "2", "failed_files": "1",
+	} {
+		if got[name] != want {
+			t.Errorf("output %s is %q, want %q", name, got[name], want)
+		}
+	}
+	if s := read(t, summary); !strings.Contains(s, "| <code>t/b.t</code> | 0 |") || !strings.Contains(s, "exited with 1 |") {
+		t.Errorf("summary:\n%s", s)
+	}
+	if !strings.Contains(out.String(), "::warning::t-script: prove of t/b.t exited with 1\n") {
+		t.Errorf("no annotation:\n%s", out.String())
+	}
+}
+
+func TestAPieceThatStoppedIsNoFailureOfTheStep(t *testing.T) {
+	cfg := config(t, script(), "t", one("t/a.t", "1"))
+	cfg.Project.Build = [][]string{{"false"}}
+	var out bytes.Buffer
+	j, outputs, _ := job(t, cfg, &out)
+	if err := j.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(read(t, outputs), "\nbuild\n") || !strings.Contains(out.String(), "::error::t-script stopped in build: false exited with 1\n") {
+		t.Errorf("outputs %s\nprinted %s", read(t, outputs), out.String())
+	}
+}
+
+func TestAJobThatCannotReportFails(t *testing.T) {
+	unknown := errors.New("catalog has no such goal")
+	for _, tt := range []struct {
+		name   string
+		change func(*Job)
+	}{
+		{"no piece", func(j *Job) { j.Environ = append([]string{"INPUT_PIECE="}, j.Environ...) }},
+		{"a piece of an unknown goal", func(j *Job) {
+			j.Lookup = func(plan.Goal) (plan.Project, plan.Mode, error) { return plan.Project{}, plan.Mode{}, unknown }
+		}},
+		{"a spool that cannot be made", func(j *Job) {
+			j.Environ = append([]string{"ORTEST_SPOOL=/dev/null/spool"}, j.Environ...)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t, script(), "t", one("t/a.t", "1"))
+			var out bytes.Buffer
+			j, _, _ := job(t, cfg, &out)
+			tt.change(&j)
+			if err := j.Run(t.Context()); err == nil {
+				t.Error("Run returned no error")
+			}
+		})
+	}
+}
+
+func TestTheSummaryOfAHostileNameIsText(t *testing.T) {
+	s := summary(Result{
+		Manifest: report.Manifest{Goal: "t-x", Files: []report.TestFile{{Path: "t/`|<b>@me[x](y).t"}}},
+		Files:    []report.FileResult{{Path: "t/`|<b>@me[x](y).t"}},
+		End:      report.End{Phase: PhaseTest, Reason: "a | b <img>"},
+	})
+	for _, bad := range []string{"`|", "<b>", "@me", "[x]", "<img>"} {
+		if strings.Contains(s, bad) {
+			t.Errorf("the summary has %q:\n%s", bad, s)
+		}
+	}
+}
+
+func TestActionFile(t *testing.T) {
+	text := read(t, filepath.Join("..", "action.yml"))
+	var meta actionlint.ActionMetadata
+	if err := yaml.Unmarshal([]byte(text), &meta); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("every output is declared and no other", func(t *testing.T) {
+		for _, m := range regexp.MustCompile(`(?m)^(\w+)<<`).FindAllStringSubmatch(outputs(Result{}), -1) {
+			if !strings.Contains(text, "\n  "+m[1]+":\n") || !strings.Contains(text, "value: ${{ steps.piece.outputs."+m[1]+" }}") {
+				t.Errorf("action.yml does not declare the output %s", m[1])
+			}
+		}
+		if got, want := strings.Count(text, "steps.piece.outputs."), strings.Count(outputs(Result{}), "<<"); got != want {
+			t.Errorf("action.yml has %d outputs, the job writes %d", got, want)
+		}
+	})
+	t.Run("no expression stands in a script", func(t *testing.T) {
+		_, run, ok := strings.Cut(text, "run: |")
+		if !ok || strings.Contains(run, "${{") {
+			t.Errorf("script:\n%s", run)
+		}
+	})
+}
