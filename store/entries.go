@@ -11,13 +11,15 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ortest/ortest/bot"
+	"github.com/ortest/ortest/runnerfleet"
 )
 
-// MaxLog is the most bytes an entry's log may have; a longer one is refused,
-// never cut: whoever hands it over must cut it, and say so in it.
-const MaxLog = 64 << 20
+// maxLog is the most bytes an entry's log may have. A longer one is refused,
+// never cut: the agent cuts, and says so in the log.
+const maxLog = runnerfleet.MaxLog
 
 // AddEntry stores an entry and its log, and the job that drives the run. What
 // is stored stays: the same (run, piece, attempt, seq) again changes nothing,
@@ -30,11 +32,11 @@ func (s *Store) AddEntry(ctx context.Context, run string, e bot.StoredEntry) err
 }
 
 func (s *Store) addEntry(ctx context.Context, run string, e bot.StoredEntry) error {
-	if len(e.Log) > MaxLog {
-		return fmt.Errorf("its log has %d bytes, more than %d", len(e.Log), MaxLog)
+	if len(e.Log) > maxLog {
+		return fmt.Errorf("its log has %d bytes, more than %d", len(e.Log), maxLog)
 	}
-	if !json.Valid(e.Meta) {
-		return errors.New("it is not JSON")
+	if !json.Valid(e.Meta) || !utf8.Valid(e.Meta) {
+		return errors.New("it is not JSON in UTF-8")
 	}
 	// Packed before the transaction: it takes longer than all of the SQL.
 	packed, err := pack(e.Log)
@@ -110,7 +112,7 @@ func unpack(packed []byte, size int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := io.ReadAll(io.LimitReader(r, min(size, MaxLog)+1))
+	log, err := io.ReadAll(io.LimitReader(r, min(size, maxLog)+1))
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -18,6 +19,9 @@ import (
 
 // applicationID marks the file as ours in SQLite's header: "orts".
 const applicationID = 0x6f727473
+
+// primaryCode is the part of SQLite's codes that says what kind of error it is.
+const primaryCode = 0xff
 
 // Open opens the database, creating or migrating it as needed. It waits for
 // another process that is migrating, but not for one that works: a database
@@ -78,7 +82,33 @@ func usable(path string) error {
 	return f.Close()
 }
 
+// connect makes the connection. Beginning with WAL does not wait for other
+// processes that open or close the file, as everything later does, so it is tried again.
+func (s *Store) connect(ctx context.Context) error {
+	limit := time.NewTimer(lockWait)
+	defer limit.Stop()
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		err := s.db.PingContext(ctx)
+		var coded *sqlite.Error
+		if !errors.As(err, &coded) || coded.Code()&primaryCode != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit.C:
+			return err
+		case <-retry.C:
+		}
+	}
+}
+
 func (s *Store) prepare(ctx context.Context) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
 	if err := s.claim(ctx); err != nil {
 		return err
 	}
@@ -120,8 +150,7 @@ func explain(err error) error {
 	if !errors.As(err, &coded) {
 		return err
 	}
-	const primary = 0xff // the rest is SQLite's extended code
-	switch coded.Code() & primary {
+	switch coded.Code() & primaryCode {
 	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("it is not an SQLite database: choose another path, or move the file away: %w", err)
 	case sqlite3.SQLITE_CORRUPT:

@@ -181,10 +181,12 @@ func TestEntries(t *testing.T) {
 		[]bot.StoredEntry{entry(1, 0, []byte("a")), entry(1, 1, long), entry(2, 0, []byte("b"))})
 	check(t, "no entries", must[[]bot.StoredEntry](t)(s.Entries(ctx, "2", "p1")), []bot.StoredEntry(nil))
 	wantErr(t, "an entry of a run that is not there", s.AddEntry(ctx, "2", entry(1, 0, nil)), bot.ErrNotFound)
-	bad := entry(1, 5, nil)
-	bad.Meta = json.RawMessage(`{`)
-	if err := s.AddEntry(ctx, "1", bad); err == nil {
-		t.Error("an entry that is not JSON is stored")
+	for _, meta := range []string{"", "{", `{} {}`, "{\"end\":\"\xff\"}"} {
+		bad := entry(1, 5, nil)
+		bad.Meta = json.RawMessage(meta)
+		if err := s.AddEntry(ctx, "1", bad); err == nil {
+			t.Errorf("an entry that is not JSON is stored: %q", meta)
+		}
 	}
 	var size int
 	if err := s.db.QueryRowContext(ctx, `SELECT length(log) FROM entries WHERE size = $1`, len(long)).Scan(&size); err != nil || size > len(long)/20 {
@@ -195,16 +197,16 @@ func TestEntries(t *testing.T) {
 func TestALogHasALimit(t *testing.T) {
 	ctx, s := t.Context(), fresh(t)
 	add(t, s, aRun(1))
-	log := make([]byte, MaxLog+1)
+	log := make([]byte, maxLog+1)
 	e := bot.StoredEntry{Piece: "p1", Attempt: 1, Meta: json.RawMessage(`{}`), Log: log}
 	if err := s.AddEntry(ctx, "1", e); err == nil {
 		t.Error("a log of one byte more is stored")
 	}
-	e.Log = log[:MaxLog]
+	e.Log = log[:maxLog]
 	if err := s.AddEntry(ctx, "1", e); err != nil {
 		t.Errorf("a log of exactly the limit: %v", err)
 	}
-	if got := must[[]bot.StoredEntry](t)(s.Entries(ctx, "1", "p1")); len(got[0].Log) != MaxLog {
+	if got := must[[]bot.StoredEntry](t)(s.Entries(ctx, "1", "p1")); len(got[0].Log) != maxLog {
 		t.Errorf("%d bytes came back", len(got[0].Log))
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -64,7 +65,7 @@ func add(t *testing.T, s *Store, r bot.Run) bot.Run {
 
 func check(t *testing.T, what string, got, want any) {
 	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmp.Comparer(bytes.Equal)); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
 }
