@@ -11,6 +11,8 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+
+	"github.com/ortest/ortest/bot"
 )
 
 // How jobs are worked.
@@ -123,7 +125,7 @@ func (s *Store) drive(ctx context.Context, j driveJob, h Handlers) error {
 	if err != nil {
 		return fmt.Errorf("begin drive: %w", err)
 	}
-	if state == "closed" {
+	if bot.RunState(state) == bot.Closed {
 		return nil
 	}
 	return h.Drive(ctx, j.id())
