@@ -124,8 +124,9 @@ func (k *checker) units() {
 		state[name] = 2
 		return nil
 	}
-	for i, u := range k.c.units {
+	for _, u := range k.c.units {
 		if cycle := visit(u.Name, nil); cycle != nil {
+			i := slices.Index(k.unitNames(), cycle[0])
 			k.badAt("units.yaml", fmt.Sprintf("$[%d].needs", i), "units need each other in a circle: %s", strings.Join(cycle, " -> "))
 			return
 		}

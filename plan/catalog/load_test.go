@@ -1,0 +1,114 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func overlay(files map[string]string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for name, text := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fsys
+}
+
+const good = "name: new\nkind: c-library\nrepo: https://github.com/a/new\n"
+
+func TestLoadSaysWhereAndWhat(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		file string
+		text string
+		want string
+	}{
+		{"an unknown key has a place and the nearest", "projects/new.yaml", good + "servces: [redis]\n", `projects/new.yaml:4:1: unknown key "servces"; did you mean services?`},
+		{"an unknown key within test too", "projects/new.yaml", good + "test: {blob: t/*.t}\n", `projects/new.yaml:4:8: unknown key "blob"; did you mean glob?`},
+		{"a key twice is refused", "projects/new.yaml", good + "kind: cli\n", "projects/new.yaml:4:1: "},
+		{"broken YAML has a place", "projects/new.yaml", good + "modes: [t\n", "projects/new.yaml:4:8: "},
+		{"an unknown kind", "projects/new.yaml", "name: new\nkind: c-libary\nrepo: https://github.com/a/new\n", `projects/new.yaml:2:7: unknown kind "c-libary"; did you mean c-library?`},
+		{"an unknown mode", "projects/new.yaml", good + "modes: [t, tq]\n", `projects/new.yaml:4:12: unknown mode "tq"; did you mean t`},
+		{"a mode that the kind does not have", "projects/new.yaml", good + "modes: [t, th]\n", "projects/new.yaml:4:12: projects of kind c-library have no mode th; they have t tv"},
+		{"a mode twice", "projects/new.yaml", good + "modes: [t, t]\n", "projects/new.yaml:4:12: mode t stands twice"},
+		{"an unknown unit", "projects/new.yaml", good + "units: [ragle]\n", `projects/new.yaml:4:9: unknown unit "ragle"; did you mean ragel?`},
+		{"an unknown service", "projects/new.yaml", good + "services: [rediss]\n", `projects/new.yaml:4:12: unknown service "rediss"; did you mean redis?`},
+		{"an unknown need", "projects/new.yaml", good + "needs: [ngx_ech]\n", `projects/new.yaml:4:9: unknown project or source "ngx_ech"; did you mean ngx_echo?`},
+		{"a mode of mode_env", "projects/new.yaml", good + "mode_env: {tz: {A: b}}\n", `unknown mode "tz"`},
+		{"another host than github.com", "projects/new.yaml", "name: new\nkind: c-library\nrepo: https://example.com/a/b\n", "projects/new.yaml:3:7: repo"},
+		{"a name that is not the file's", "projects/other.yaml", good, `projects/other.yaml:1:7: name is "new"`},
+		{"a name that is a mode's", "projects/tv.yaml", "name: tv\nkind: c-library\nrepo: https://github.com/a/new\n", "not a mode's name"},
+		{"a glob that leaves the project", "projects/new.yaml", good + "test: {glob: ../t/*.t}\n", "projects/new.yaml:4:14: glob"},
+		{"a negative number of blocks", "projects/new.yaml", good + "files: {t/a.t: -1}\n", "-1 blocks"},
+		{"an empty build command", "projects/new.yaml", good + "build: [[]]\n", "build command"},
+		{"a variable's name with a dash", "projects/new.yaml", good + "env: {A-B: c}\n", `"A-B" is no name of a variable`},
+		{"units in a circle", "units.yaml", "- {name: a, needs: [b]}\n- {name: b, needs: [c]}\n- {name: c, needs: [b]}\n", "units.yaml:2:20: units need each other in a circle: b -> c -> b"},
+		{"a misspelt folder", "project/new.yaml", good, "project/new.yaml:1:1: no such file in a catalog; did you mean projects/new.yaml?"},
+		{"expectations of nobody", "expectations/ngx_ech.yaml", "[]\n", `expectations/ngx_ech.yaml:1:1: unknown project "ngx_ech"; did you mean ngx_echo?`},
+		{"a release on another core", "releases.yaml", "1.29.2: [1.29.3.1]\n", "release 1.29.3.1 is no release on core 1.29.2"},
+		{"a spot price above the other", "arches.yaml", "- {name: linux x86_64, image: x, prices_of: '2025-01-01', types: [{name: c5.large, cores: 2, on_demand: 1, spot: 2}]}\n", "spot no higher"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Load(overlay(map[string]string{tt.file: tt.text}))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Load = %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	base := embeddedCatalog(t)
+	c, err := Load(overlay(map[string]string{
+		"projects/new.yaml":     good,
+		"expectations/new.yaml": "- known: true\n",
+		"README.md":             "not read",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Revision == base.Revision || len(c.Revision) != 16 {
+		t.Errorf("revision %q beside %q", c.Revision, base.Revision)
+	}
+	goals, _, err := c.Goals([]string{"new"}, "")
+	if err != nil || names(goals) != "t-new tv-new" {
+		t.Errorf("the new project's goals: %s, %v", names(goals), err)
+	}
+	if b, ok := c.Expectations("new"); !ok || string(b) != "- known: true\n" {
+		t.Errorf("expectations %q, %v", b, ok)
+	}
+	if _, ok := c.Expectations("sregex"); ok {
+		t.Error("sregex has expectations out of nowhere")
+	}
+	all, _, err := c.Goals([]string{"t"}, "")
+	if err != nil || all[len(all)-1].Project == "hello" || len(all) != 40 {
+		t.Errorf("%d goals in t, %v", len(all), err)
+	}
+	again, err := Load(overlay(map[string]string{"projects/new.yaml": good, "expectations/new.yaml": "- known: true\n"}))
+	if err != nil || again.Revision != c.Revision {
+		t.Errorf("the same content has revisions %s and %s", c.Revision, again.Revision)
+	}
+}
+
+func TestProjectsInherit(t *testing.T) {
+	c := embeddedCatalog(t)
+	for _, p := range c.Projects() {
+		if len(p.Modes) == 0 || p.Test.Glob == "" || len(p.Packages) == 0 {
+			t.Errorf("%s: modes %v, glob %q, packages %v", p.Name, p.Modes, p.Test.Glob, p.Packages)
+		}
+	}
+	lua, _ := c.Project("ngx_lua")
+	tv, _ := c.Mode("tv")
+	to, _ := c.Mode("to")
+	for _, tt := range []struct{ got, want string }{
+		{lua.Environ(tv)["TEST_NGINX_USE_VALGRIND"], "1"},
+		{lua.Environ(tv)["TEST_NGINX_SLEEP"], "0.015"},
+		{lua.Environ(tv)["LD_PRELOAD"], "$ORTEST_WORK/mockeagain/mockeagain.so"},
+		{lua.Environ(tv)["LD_LIBRARY_PATH"], "/opt/luajit-sysm/lib"},
+		{lua.Environ(to)["NGX_BUILD_OPT"], "-O3 -funsigned-char"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}
