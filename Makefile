@@ -1,0 +1,119 @@
+# ortest. "make help" lists what there is to make.
+#
+# Go must be 1.21 or newer; it fetches the toolchain that go.mod names. Tools are
+# pinned apart from the product: act.mod (act, which the demo runs), lint.mod
+# (golangci-lint) and tools.mod (the rest). They cannot share one file: they need
+# releases of one YAML library that exclude each other (decision 0002).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/bin
+export PATH := $(BIN):$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+# PACKAGE=PROOF for .ci/need: what the demo runs, what the tests need besides,
+# and what the generators of checked-in files need.
+DEMO_PACKAGES := git=git gcc=gcc libc6-dev=/usr/include/stdio.h make=make perl=prove valgrind=valgrind \
+	nginx=nginx libnginx-mod-http-lua=/usr/lib/nginx/modules/ngx_http_lua_module.so ca-certificates=/etc/ssl/certs
+TEST_PACKAGES := chromium=chromium
+CHECK_PACKAGES := nodejs=node npm=npm
+
+VERSION := $(shell git describe --tags --match 'v*' --always --dirty 2>/dev/null)
+RELEASE := $(if $(VERSION),-X main.release=$(VERSION))
+
+# How long the tests of one package may take, and each fuzz target runs.
+TIMEOUT ?= 8m
+FUZZTIME ?= 20s
+# Arguments of the demo, such as ARGS="--addr 127.0.0.1:8080 --variant fail".
+ARGS ?=
+PKG ?= ./...
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: demo-packages build ## install what is missing, build, and start the demo: a pull request to comment on (ARGS="…")
+	bin/ortest demo $(ARGS)
+
+.PHONY: test
+test: test-packages build ## vet and all tests (PKG=./report for one package)
+	go vet $(PKG)
+	go test -timeout $(TIMEOUT) $(PKG)
+
+.PHONY: check
+check: test-packages check-packages build format vet lint workflows modules generated ## everything that CI checks: formats, linters, modules, generated files, tests under the race detector
+	go test -race -shuffle=on -timeout $(TIMEOUT) ./...
+
+.PHONY: bench
+bench: go ## time report.Parse and plan.Pack ten times; OLD=FILE compares with an earlier bin/bench.txt
+	@mkdir -p bin
+	go test -run '^$$' -bench . -benchmem -count 10 ./report ./plan | tee bin/bench.txt
+	go tool -modfile=tools.mod benchstat $(OLD) bin/bench.txt
+
+.PHONY: fuzz
+fuzz: go ## fuzz each target for FUZZTIME (20s)
+	.ci/fuzz $(FUZZTIME) $(PKG)
+
+.PHONY: golden
+golden: build ## rewrite the golden files; read the diff before you commit it
+	go test $$(git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's|^|./|') -update
+	@git --no-pager diff --stat
+
+.PHONY: build
+build: go bin/ortest bin/act ## bin/ortest, and bin/act which the demo's runners use
+
+# The go command knows best whether bin/ortest is out of date.
+.PHONY: bin/ortest
+bin/ortest:
+	go build -trimpath -ldflags '$(RELEASE)' -o $@ ./cmd/ortest
+
+bin/act: act.mod act.sum
+	go build -modfile=act.mod -trimpath -o $@ github.com/nektos/act
+	@touch $@
+
+.PHONY: clean
+clean: ## remove bin
+	rm -rf bin
+
+.PHONY: hooks
+hooks: ## install a git hook that runs make check before each push
+	@hook=$$(git rev-parse --git-path hooks)/pre-push; \
+	if [[ -e $$hook ]] && ! grep -q 'make check' "$$hook"; then echo "$$hook is there already; add a line to it: exec make check" >&2; exit 1; fi; \
+	mkdir -p "$$(dirname "$$hook")"; printf '#!/bin/sh\nexec make check\n' >"$$hook"; chmod +x "$$hook"; echo "installed $$hook"
+
+# The parts of check, each on its own.
+.PHONY: format vet lint workflows modules generated
+format: go ## are all Go files formatted?
+	@bad=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r ls -d 2>/dev/null | xargs -r gofmt -l); \
+	if [[ -n $$bad ]]; then printf 'not formatted:\n%s\n' "$$bad" >&2; exit 1; fi
+
+vet: go ## go vet
+	go vet ./...
+
+lint: go ## golangci-lint
+	go tool -modfile=lint.mod golangci-lint run
+
+workflows: go ## actionlint on the workflow files, ours and those that ortest installs
+	go tool -modfile=tools.mod actionlint $(wildcard .github/workflows/*.yml workflows/*.yml)
+
+modules: go ## do the module files say what is used, and is what was fetched unchanged?
+	go mod verify
+	go mod tidy -diff
+
+generated: check-packages ## do generated files look as go generate makes them? (needs the network)
+	.ci/generated
+
+.PHONY: go demo-packages test-packages check-packages
+go:
+	@.ci/go-version
+
+demo-packages:
+	@.ci/need $(DEMO_PACKAGES)
+
+test-packages:
+	@.ci/need $(DEMO_PACKAGES) $(TEST_PACKAGES)
+
+check-packages:
+	@.ci/need $(CHECK_PACKAGES)
