@@ -1,0 +1,100 @@
+package arch
+
+import "strings"
+
+func wordCases() map[string][]ruleCase {
+	return map[string][]ruleCase{
+		"a package has a comment that says what it is for": {
+			{"one file has it", files{"plan/x.go": "// Package plan packs.\npackage plan\n", "plan/y.go": "package plan\n"}, nil},
+			{"none has", files{"plan/x.go": "package plan\n"}, []string{`plan: no comment that begins with "Package plan"`}},
+			{"a test's does not count", files{"plan/x.go": "package plan\n", "plan/x_test.go": "// Package plan packs.\npackage plan\n"},
+				[]string{`plan: no comment that begins with "Package plan"`}},
+			{"a command says what it does", files{"cmd/ortest/x.go": "// Command ortest tests.\npackage main\n"}, nil},
+		},
+		"a package is not named for being useful": {
+			{"named for what it holds", files{"plan/catalog/x.go": "package catalog\n"}, nil},
+			{"named util", files{"plan/util/x.go": "package util\n"}, []string{"plan/util: says nothing about what is in it"}},
+		},
+		"a name uses the words of the design": {
+			{"its words", files{"plan/x.go": "package plan\nfunc Pack(bucket int) {}\nfunc DoneAt() {}\n"}, nil},
+			{"another word for a bucket", files{"plan/x.go": "package plan\ntype Shard int\n"},
+				[]string{"plan/x.go:2: Shard: the design has another word"}},
+			{"a verb that says nothing", files{"plan/x.go": "package plan\nfunc ProcessGoals() {}\n"},
+				[]string{"plan/x.go:2: ProcessGoals: the verb says nothing"}},
+			{"a getter", files{"plan/x.go": "package plan\nfunc (t T) GetName() {}\n"},
+				[]string{"plan/x.go:2: GetName: a method that returns X is called X"}},
+		},
+		"a comment promises nothing": {
+			{"TAP's TODO is a word", files{"report/x.go": "package report\n\n// A TODO test may fail; so may a SKIP.\n"}, nil},
+			{"a promise at the start", files{"report/x.go": "package report\n\n// TODO count skips\n"},
+				[]string{`report/x.go:3: "// TODO" in a comment`}},
+			{"one with an owner", files{"report/x.go": "package report\n\n// Skips count, TODO(me): which?\n"},
+				[]string{`report/x.go:3: "TODO(" in a comment`}},
+			{"a loose end", files{"report/x.go": "package report\n\n// Good enough for now.\n"},
+				[]string{`report/x.go:3: "for now" in a comment`}},
+		},
+		"there is no init": {
+			{"a method of that name is none", files{"plan/x.go": "package plan\nfunc (t T) init() {}\n"}, nil},
+			{"one", files{"plan/x.go": "package plan\nfunc init() {}\n"}, []string{"plan/x.go:2: an init function"}},
+		},
+		"only main ends the process": {
+			{"main does, and TestMain", files{
+				"cmd/ortest/x.go": "package main\nfunc main() { os.Exit(run()) }\n",
+				"bot/x_test.go":   "package bot\nfunc TestMain(m *testing.M) { os.Exit(m.Run()) }\n"}, nil},
+			{"another function of main's package", files{"cmd/ortest/x.go": "package main\nfunc run() { log.Fatalf(`x`) }\n"},
+				[]string{"cmd/ortest/x.go:2: log.Fatalf outside main"}},
+		},
+		"a test does not sleep": {
+			{"waiting is for shipped code", files{"bot/x.go": "package bot\nfunc f() { time.Sleep(1) }\n"}, nil},
+			{"a test", files{"bot/x_test.go": "package bot\nfunc f() { time.Sleep(1) }\n"}, []string{"bot/x_test.go:2: calls time.Sleep"}},
+			{"a fake", files{"runnerfleet/fleettest/x.go": "package fleettest\nfunc f() { time.Sleep(1) }\n"},
+				[]string{"runnerfleet/fleettest/x.go:2: calls time.Sleep"}},
+		},
+		"a test is not skipped": {
+			{"another Skip", files{"plan/x_test.go": "package plan\nfunc f() { parser.Skip() }\n"}, nil},
+			{"a skip", files{"plan/x_test.go": "package plan\nfunc f() { t.Skipf(`no`) }\n"}, []string{"plan/x_test.go:2: calls t.Skipf"}},
+		},
+	}
+}
+
+func documentCases() map[string][]ruleCase {
+	rows := make([]string, len(rooms))
+	for i, r := range rooms {
+		rows[i] = r.String()
+	}
+	table := strings.Join(rows, "\n")
+	states := files{
+		"bot/x.go":         "package bot\nconst (\n\tA RunState = `a`\n\tP PieceState = `p`\n)\n",
+		"runnerfleet/x.go": "package runnerfleet\nconst S State = `s`\n",
+	}
+	drawing := "`bot.RunState`\n```mermaid\n    [*] --> a\n```\n`bot.PieceState`\n```mermaid\n    [*] --> p : why\n```\n`runnerfleet.State`\n```mermaid\n    s --> "
+	with := func(name, text string) files {
+		out := files{name: text}
+		for k, v := range states {
+			out[k] = v
+		}
+		return out
+	}
+	mod := "module x\n\nrequire (\n\texample.org/a v1.0.0\n\texample.org/b v1.0.0 // indirect\n)\n"
+	return map[string][]ruleCase{
+		architecture + " shows the import table": {
+			{"it does", files{architecture: "# Rooms\n\n" + table + "\n"}, nil},
+			{"a row is missing", files{architecture: "# Rooms\n\n" + strings.Join(rows[1:], "\n") + "\n"},
+				[]string{architecture + ": the table should be\n" + table}},
+		},
+		architecture + " draws the states that the code has": {
+			{"it does", with(architecture, drawing+"[*]\n```\n"), nil},
+			{"a state too many", with(architecture, drawing+"z\n```\n"),
+				[]string{architecture + `: runnerfleet.State: the diagram has ["s" "z"], the code ["s"]`}},
+		},
+		dependencies + " has a reason for each direct dependency": {
+			{"it does", files{"go.mod": mod, dependencies: "| `example.org/a` | because |\n"}, nil},
+			{"one is missing, one is gone", files{"go.mod": mod, dependencies: "| `example.org/b` | because |\n"}, []string{
+				dependencies + ": example.org/b is no direct dependency", dependencies + ": has no reason for example.org/a"}},
+		},
+		"a link in a document leads to a file": {
+			{"it does, or leaves the house", files{"README.md": "[a](docs/a.md#b) [c](https://example.org) [d](#d)", "docs/a.md": ""}, nil},
+			{"it does not", files{"docs/a.md": "[b](../b.md)"}, []string{"docs/a.md: leads to ../b.md, which is not there"}},
+		},
+	}
+}
