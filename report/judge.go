@@ -1,5 +1,7 @@
 package report
 
+import "time"
+
 // Verdict is what one goal's run means.
 type Verdict string
 
@@ -35,12 +37,13 @@ type Finding struct {
 	Ordinal int      `json:"ordinal,omitempty"`
 	Line    int      `json:"line,omitempty"` // in File; 0 when unknown
 	EndLine int      `json:"end_line,omitempty"`
-	Name    string   `json:"name"`              // one line
-	Detail  string   `json:"detail,omitempty"`  // diagnostics, stack or samples; at most 8 KiB
-	Offset  int64    `json:"offset,omitempty"`  // into the goal's log, bytes
-	Rule    string   `json:"rule,omitempty"`    // id of the expectation that covers it
-	Why     string   `json:"why,omitempty"`     // what decided the class
-	Samples []Sample `json:"samples,omitempty"` // of a leak check
+	Name    string   `json:"name"`                  // one line
+	Detail  string   `json:"detail,omitempty"`      // diagnostics, stack or samples; at most 8 KiB
+	Offset  int64    `json:"offset,omitempty"`      // into the goal's log, bytes
+	Rule    string   `json:"rule,omitempty"`        // id of the expectation that covers it
+	Why     string   `json:"why,omitempty"`         // what decided the class
+	Samples []Sample `json:"samples,omitempty"`     // of a leak check
+	Print   string   `json:"fingerprint,omitempty"` // set by Judge; see Fingerprint
 
 	said string // the assertion's whole name, as printed
 	what string // the part of it after the block's
@@ -55,18 +58,31 @@ type Sample struct {
 // GoalResult is one goal, judged.
 type GoalResult struct {
 	Goal     string              `json:"goal"`
+	Repo     string              `json:"repo,omitempty"` // OWNER/NAME of the project, whose files the findings name
 	Verdict  Verdict             `json:"verdict"`
 	Why      []string            `json:"why"`      // sentences, the deciding one first
 	Findings []Finding           `json:"findings"` // worst class first, then file and line
-	Files    int                 `json:"files"`    // that ran
+	Files    int                 `json:"files"`    // that ran to their end
 	Planned  int                 `json:"planned_files"`
-	Blocks   int                 `json:"blocks"` // seen
+	Blocks   int                 `json:"blocks"` // that ran
 	Expected int                 `json:"planned_blocks"`
-	Tests    int                 `json:"tests"` // TAP lines
+	Tests    int                 `json:"tests"` // assertions
 	Seconds  float64             `json:"seconds"`
 	Commit   string              `json:"commit,omitempty"`
 	Versions map[string]string   `json:"versions,omitempty"`
-	Leaks    map[string][]Sample `json:"leaks,omitempty"` // samples by "file block title", also of passing blocks
+	Warnings []Warning           `json:"warnings,omitempty"` // decide nothing; at most 200
+	Leaks    map[string][]Sample `json:"leaks,omitempty"`    // samples by "file TEST n: title", also of passing blocks
+}
+
+// Count returns how many findings have a class.
+func (g GoalResult) Count(c Class) int {
+	n := 0
+	for _, f := range g.Findings {
+		if f.Class == c {
+			n++
+		}
+	}
+	return n
 }
 
 // Evidence is everything that came back for one goal: of each test file the
@@ -81,4 +97,14 @@ type Evidence struct {
 type PieceEvidence struct {
 	Entries []Entry  // by Seq of the attempt they come from; a file appears once
 	Logs    [][]byte // Logs[i] belongs to Entries[i]
+}
+
+// JudgeOptions are what a verdict depends on besides the goal's own evidence.
+type JudgeOptions struct {
+	Now        time.Time    // expectations expire by it
+	Arch       string       // "linux x86_64"; the manifest's when empty
+	Base       *GoalResult  // the same goal on the base branch; nil when not known
+	BaseCommit string       // of Base
+	Same       []GoalResult // other results of the goal at this very commit
+	OldIsKnown bool         // what is also on base does not fail the goal
 }

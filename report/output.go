@@ -41,8 +41,11 @@ func (s *scan) output(l line) {
 		s.undefined(l)
 		return
 	}
-	if !s.rec.Proving {
+	switch {
+	case !s.rec.Proving:
 		s.build(l)
+	case b[0] != 'S' && bytes.Contains(b, []byte(" Segmentation fault")):
+		s.died(l, strings.ToValidUTF8(string(b), "\uFFFD"))
 	}
 }
 
@@ -118,12 +121,17 @@ func (s *scan) crash(l line) {
 	case strings.HasPrefix(text, "Segmentation Fault: "), text[0] == '[' && reKernel.MatchString(text):
 		// The kernel's log is the whole machine's: no block can be named.
 		s.add(Finding{Kind: kindCrash, Name: text, Offset: l.off, what: "segfault"})
-	case strings.HasSuffix(text, "(core dumped)") && l.whole:
-		f := Finding{Kind: kindCrash, Offset: l.off, what: text}
-		s.locateRunning(&f)
-		f.Name = text
-		s.add(f)
+	case strings.HasSuffix(text, "(core dumped)"), strings.HasPrefix(text, "Segmentation fault"):
+		s.died(l, text)
 	}
+}
+
+// died keeps what a shell says of a process that a signal ended.
+func (s *scan) died(l line, text string) {
+	f := Finding{Kind: kindCrash, Offset: l.off, what: "died"}
+	s.locateRunning(&f)
+	f.Name = text
+	s.add(f)
 }
 
 // facts reads the wrapper's commit, and versions.

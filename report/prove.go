@@ -89,13 +89,15 @@ func (s *scan) status(b []byte) bool {
 		return false
 	}
 	path := strings.TrimPrefix(strings.ToValidUTF8(string(m[1]), "\uFFFD"), "./")
-	if s.census != nil {
-		path = s.census.Path
-	} else if testPath(path) != nil {
+	if !s.ours(&path) {
 		return false
 	}
 	s.closeOpen()
 	s.rec.Proving = true
+	if s.census != nil {
+		// A test may run a prove of its own; only what follows is of this one.
+		s.rec.Prove = nil
+	}
 	s.cur = path
 	s.claim(path)
 	f := s.current()
@@ -112,6 +114,19 @@ func (s *scan) status(b []byte) bool {
 		// Without a terminal, what a test prints at once may follow on the line.
 		s.output(line{b: []byte(rest)})
 	}
+	return true
+}
+
+// ours reports whether prove's line is about a file that the record can be
+// about, and makes its path that of the census.
+func (s *scan) ours(path *string) bool {
+	if s.census == nil {
+		return testPath(*path) == nil
+	}
+	if *path != s.census.Path && !strings.HasSuffix(*path, "/"+s.census.Path) {
+		return false
+	}
+	*path = s.census.Path
 	return true
 }
 
@@ -147,9 +162,7 @@ func (s *scan) summary(b []byte) bool {
 		return false
 	}
 	path := strings.TrimPrefix(strings.ToValidUTF8(string(m[1]), "\uFFFD"), "./")
-	if s.census != nil {
-		path = s.census.Path
-	} else if testPath(path) != nil {
+	if !s.ours(&path) {
 		return false
 	}
 	s.cur = path

@@ -1,0 +1,185 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	reRepeat = regexp.MustCompile(`\s*\((?:repeated )?req [^)]*\)`)
+	reQuoted = regexp.MustCompile(` but matches line ".*`)
+	reBody   = regexp.MustCompile(`(response is expected|- like) \(.*`)
+	reNumber = regexp.MustCompile(`0x[0-9a-fA-F]+|[0-9]+`)
+)
+
+// Fingerprint is the identity of a finding over runs, modes and machines: its
+// block and what it says, without what changes from run to run. Block numbers
+// and log offsets are no part of it.
+func (f Finding) Fingerprint() string {
+	if f.Print != "" {
+		return f.Print
+	}
+	what := f.what
+	if what == "" {
+		what = f.Name
+	}
+	what = reQuoted.ReplaceAllString(what, "")
+	what = reBody.ReplaceAllString(what, "$1")
+	what = reRepeat.ReplaceAllString(what, "")
+	what = reNumber.ReplaceAllString(what, "0")
+	sum := sha256.Sum256([]byte(strings.Join([]string{f.File, f.Block, fmt.Sprint(f.Ordinal), f.Kind, what}, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// merged makes one finding of those with the same fingerprint: a repeated
+// request fails as often as it is made.
+func merged(fs []Finding) []Finding {
+	var out []Finding
+	at := make(map[string]int)
+	times := make(map[string]int)
+	for _, f := range fs {
+		id := f.Fingerprint()
+		times[id]++
+		i, ok := at[id]
+		if !ok {
+			at[id] = len(out)
+			out = append(out, f)
+			continue
+		}
+		if out[i].Detail == "" {
+			out[i].Detail = f.Detail
+		}
+		if out[i].Class == "" || f.Class == "" {
+			out[i].Class = ""
+		}
+	}
+	for id, n := range times {
+		if n > 1 {
+			out[at[id]].Detail = clip(fmt.Sprintf("Seen %d times, first:\n%s", n, out[at[id]].Detail), maxDetail)
+		}
+	}
+	return out
+}
+
+// classify gives each finding that has none a class, by the expectations first,
+// then by what the same commit and the base branch did.
+func (j *judge) classify(exps []Expectation) {
+	for i := range j.out.Findings {
+		f := &j.out.Findings[i]
+		if f.Class != "" {
+			continue
+		}
+		e, expired := j.cover(exps, *f)
+		switch {
+		case e != nil:
+			f.Class, f.Rule = Expected, e.ID
+			f.Why = fmt.Sprintf("expectation %s (%s): %s", e.ID, e.Owner, oneLine(e.Reason, maxReason))
+			if e.Outcome == "flaky" && j.passedOnce(*f) {
+				f.Class = Flaky
+			}
+		case expired != nil:
+			f.Class = New
+			f.Why = fmt.Sprintf("expectation %s of %s expired on %s and covers it no more", expired.ID, expired.Owner, expired.Expires)
+		case j.passedOnce(*f):
+			f.Class, f.Why = Flaky, "another run of this commit passed it"
+		case j.opts.Base != nil && hasPrint(j.opts.Base.Findings, f.Fingerprint()):
+			f.Class, f.Why = Old, fmt.Sprintf("also on the base branch at %.12s", j.opts.BaseCommit)
+		case j.opts.Base != nil:
+			f.Class, f.Why = New, fmt.Sprintf("not on the base branch at %.12s", j.opts.BaseCommit)
+		default:
+			f.Class, f.Why = New, "not expected, and nothing is known of the base branch"
+		}
+	}
+}
+
+// cover returns the most specific entry that covers a finding, and else one
+// that would if it had not expired.
+func (j *judge) cover(exps []Expectation, f Finding) (best, expired *Expectation) {
+	for i := range exps {
+		e := &exps[i]
+		if !e.holds(j.mode, j.arch) || !e.covers(f) {
+			continue
+		}
+		if e.expired(j.opts.Now) {
+			expired = e
+			continue
+		}
+		if best == nil || e.specific() > best.specific() {
+			best = e
+		}
+	}
+	return best, expired
+}
+
+// passedOnce reports whether another complete run of the same commit did not
+// have a finding.
+func (j *judge) passedOnce(f Finding) bool {
+	print := f.Fingerprint()
+	return slices.ContainsFunc(j.opts.Same, func(g GoalResult) bool {
+		return g.Commit == j.out.Commit && g.Count(NotRun)+g.Count(Infrastructure) == 0 && !hasPrint(g.Findings, print)
+	})
+}
+
+func hasPrint(fs []Finding, print string) bool {
+	return slices.ContainsFunc(fs, func(f Finding) bool { return f.Fingerprint() == print })
+}
+
+// unexpected adds a finding for each strict entry whose block ran to its end
+// and passed. What did not run says nothing about an entry.
+func (j *judge) unexpected(exps []Expectation) {
+	for i := range exps {
+		e := &exps[i]
+		if !e.strict() || e.Outcome != "fails" || !e.holds(j.mode, j.arch) || !j.eligible(e) || e.expired(j.opts.Now) {
+			continue
+		}
+		f, ok := j.passed(e)
+		if !ok {
+			continue
+		}
+		f.Kind, f.Class, f.Rule = kindXPass, UnexpectedPass, e.ID
+		f.Name = fmt.Sprintf("passes, although expectation %s says that it fails", e.ID)
+		f.Why = fmt.Sprintf("the entry is strict and %s owns it; remove it, or find out why it passes", e.Owner)
+		f.Detail = oneLine(e.Reason, maxReason) + "\n" + e.Issue
+		j.add(f)
+	}
+}
+
+// eligible reports whether the goal's mode can show what an entry names.
+func (j *judge) eligible(e *Expectation) bool {
+	leak, valgrind := strings.Contains(j.mode, "l"), strings.Contains(j.mode, "v")
+	switch e.Kind {
+	case kindMemcheck:
+		return valgrind
+	case kindLeak:
+		return leak
+	case kindAssert, kindTimeout:
+		return !leak
+	}
+	return true
+}
+
+// passed returns where an entry's block passed.
+func (j *judge) passed(e *Expectation) (Finding, bool) {
+	r := j.ran[e.Test]
+	if r == nil || !r.whole {
+		return Finding{}, false
+	}
+	for _, f := range j.out.Findings {
+		if f.File == e.Test && f.Kind == e.Kind && f.Block == e.Block {
+			return Finding{}, false
+		}
+	}
+	if e.Block == "" {
+		return Finding{File: e.Test}, len(r.census.Blocks) == 0
+	}
+	for i, b := range r.census.Blocks {
+		if b.Title == e.Block && (e.Ordinal == 0 || e.Ordinal == b.Ordinal) && (r.blocks[i] || e.Kind == kindLeak && b.Skip == "") {
+			return Finding{File: e.Test, Block: b.Title, Number: b.Number, Ordinal: b.Ordinal, Line: b.Line, EndLine: b.Line}, true
+		}
+	}
+	return Finding{}, false
+}

@@ -1,0 +1,280 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// fileJudge is one test file being judged.
+type fileJudge struct {
+	*judge
+	tf      TestFile
+	res     FileResult
+	rec     Record
+	f       FileRecord
+	off     int64
+	seen    []bool // by block: TAP named it, or prove vouches for it
+	begun   []bool // by block: only its header was printed
+	verbose bool
+	found   []Finding
+}
+
+// file judges one test file by its own log and by how its prove ended.
+func (j *judge) file(tf TestFile, res FileResult, log []byte, off int64) {
+	fj := fileJudge{judge: j, tf: tf, res: res, off: off}
+	fj.rec = newFileScan(j.goal, &tf).read(log)
+	fj.f = fj.rec.Files[0]
+	fj.found = shifted(fj.rec.Findings, off)
+	fj.verbose = fj.f.Tests > 0 || fj.f.Planned > 0
+	j.out.Seconds += res.Seconds
+	for _, w := range fj.rec.Warnings {
+		if len(j.out.Warnings) < maxShownWarnings {
+			w.Offset += off
+			w.File = tf.Path
+			j.out.Warnings = append(j.out.Warnings, w)
+		}
+	}
+	if fj.f.State == fileSkipped && fj.closed() && len(fj.found) == 0 && res.Exit == 0 && res.Signal == "" && !res.TimedOut {
+		j.skipped(fj)
+		return
+	}
+	fj.judge.out.Expected += len(planned(tf))
+	fj.leaks()
+	fj.look()
+	fj.deaths()
+	fj.missing()
+	fj.counts()
+	j.out.Findings = append(j.out.Findings, merged(fj.found)...)
+}
+
+// closed reports whether prove came to its own end.
+func (fj *fileJudge) closed() bool { return fj.rec.Prove != nil && fj.rec.Prove.Result != "" }
+
+// skipped notes a file that says itself why it must not run.
+func (j *judge) skipped(fj fileJudge) {
+	j.out.Files++
+	if len(j.out.Warnings) < maxShownWarnings {
+		j.out.Warnings = append(j.out.Warnings, Warning{Text: "skipped: " + fj.f.Why, File: fj.tf.Path, Offset: fj.off})
+	}
+}
+
+// planMet reports whether every assertion that the script announced was made.
+func (fj *fileJudge) planMet() bool {
+	if !fj.closed() || fj.f.Wait&0x7f != 0 || fj.f.Exit == 255 || fj.res.Signal != "" || fj.res.TimedOut || fj.rec.Prove.Tests == 0 {
+		return false
+	}
+	if slices.ContainsFunc(fj.found, func(f Finding) bool { return f.Kind == kindPlan || f.Kind == kindBailout }) {
+		return false
+	}
+	if fj.verbose {
+		return fj.f.Planned == fj.f.Tests
+	}
+	return fj.f.State == fileOK || fj.f.State == fileFailed
+}
+
+// look finds out which blocks ran. Under prove without -v a met plan vouches
+// for all of them; otherwise each must have been named.
+func (fj *fileJudge) look() {
+	n := len(fj.tf.Blocks)
+	fj.seen, fj.begun = make([]bool, n), make([]bool, n)
+	vouched := !fj.verbose && fj.planMet()
+	for i, b := range fj.tf.Blocks {
+		w := fj.f.seen[blockKey(b.Number, b.Title)]
+		if w == nil {
+			w = new(sighting)
+		}
+		named := w.ran+w.skipped > 0
+		fj.seen[i] = named || vouched && b.Skip == ""
+		fj.begun[i] = w.headers > 0 && !fj.seen[i]
+		if w.ran > 0 || vouched && b.Skip == "" && !strings.Contains(fj.mode, "l") {
+			fj.judge.ran[fj.tf.Path].blocks[i] = true
+		}
+	}
+}
+
+// deaths adds what ended the file other than its assertions.
+func (fj *fileJudge) deaths() {
+	add := func(kind, name string) {
+		fj.found = append(fj.found, Finding{Kind: kind, File: fj.tf.Path, Name: name, Offset: fj.off, what: kind})
+	}
+	signal := fj.f.Wait & 0x7f
+	switch {
+	case fj.res.TimedOut:
+		add(kindTimeout, fmt.Sprintf("%s was stopped after %.0f s: its time was up", fj.tf.Path, fj.res.Seconds))
+	case fj.res.Signal != "":
+		add(kindSignal, fmt.Sprintf("%s was killed by %s", fj.tf.Path, fj.res.Signal))
+	case !fj.closed():
+		add(kindCut, fmt.Sprintf("the output of %s stops before prove's summary (prove ended with %d)", fj.tf.Path, fj.res.Exit))
+	case signal == 4 || signal == 6 || signal == 7 || signal == 8 || signal == 11:
+		add(kindCrash, fmt.Sprintf("%s crashed with signal %d", fj.tf.Path, signal))
+	case signal != 0:
+		add(kindSignal, fmt.Sprintf("%s was killed by signal %d", fj.tf.Path, signal))
+	case fj.f.Exit != 0 && !fj.explained():
+		add(kindExit, fmt.Sprintf("%s ended with %d", fj.tf.Path, fj.f.Exit))
+	}
+	if len(fj.found) > 0 || !fj.closed() {
+		return
+	}
+	switch {
+	case fj.rec.Prove.Result == "NOTESTS" || fj.rec.Prove.Tests == 0:
+		add(kindNotRun, fj.tf.Path+" ran no assertion")
+	case fj.res.Exit != 0:
+		add(kindExit, fmt.Sprintf("prove ended with %d although every assertion of %s passed", fj.res.Exit, fj.tf.Path))
+	case fj.rec.Prove.Result != "PASS":
+		add(kindExit, fmt.Sprintf("prove says %s of %s and not why", fj.rec.Prove.Result, fj.tf.Path))
+	}
+}
+
+// explained reports whether the script's exit code is the number of its failed
+// assertions, which is how Test::More ends.
+func (fj *fileJudge) explained() bool {
+	failed := max(fj.f.Failed, fj.f.toldFailed)
+	return failed > 0 && fj.f.Exit == min(failed, 254) || fj.has(kindBailout)
+}
+
+func (fj *fileJudge) has(kinds ...string) bool {
+	return slices.ContainsFunc(fj.found, func(f Finding) bool { return slices.Contains(kinds, f.Kind) })
+}
+
+// missing adds the blocks that did not run, and classes what kept them from it.
+func (fj *fileJudge) missing() {
+	var gone []int
+	for i, b := range fj.tf.Blocks {
+		if b.Skip != skipSkip && !fj.seen[i] {
+			gone = append(gone, i)
+		}
+	}
+	short := !fj.planMet()
+	whole := len(gone) == 0 && (!short || len(fj.tf.Blocks) > 0)
+	fj.judge.ran[fj.tf.Path].whole = whole && !short && !fj.has(kindSignal, kindTimeout, kindCut)
+	fj.unshown()
+	if !whole {
+		for i := range fj.found {
+			if f := &fj.found[i]; f.killed() {
+				f.Class = NotRun
+			}
+		}
+	}
+	for i := range fj.found {
+		if f := &fj.found[i]; f.Kind == kindCut || f.Kind == kindNotRun {
+			f.Class = NotRun
+		}
+	}
+	switch {
+	case len(gone) > 0 && len(gone) == len(planned(fj.tf)) && !slices.Contains(fj.begun, true):
+		fj.found = append(fj.found, missingFile(fj.tf, "none of its blocks was seen"))
+	case len(gone) > 0:
+		fj.gone(gone)
+	case short && len(fj.tf.Blocks) == 0 && !fj.has(kindAssert, kindNotRun, kindCut, kindSignal, kindTimeout, kindExit, kindCrash, kindPlan, kindBailout):
+		fj.found = append(fj.found, Finding{Kind: kindPlan, Class: NotRun, File: fj.tf.Path, Name: fj.tf.Path + " did not make all the assertions it planned"})
+	}
+}
+
+// killed reports whether a finding says that a file ended before its time.
+// A bail-out that names its block is that block's failure.
+func (f Finding) killed() bool {
+	switch f.Kind {
+	case kindTimeout, kindSignal, kindExit, kindCut, kindPlan:
+		return true
+	case kindBailout:
+		return f.Block == "" && f.Number == 0
+	}
+	return false
+}
+
+// gone adds a finding for each block that did not run.
+func (fj *fileJudge) gone(blocks []int) {
+	for _, i := range blocks {
+		b := fj.tf.Blocks[i]
+		why := "did not run"
+		switch {
+		case b.Skip == skipOnly:
+			why = "did not run: another block is marked ONLY"
+		case b.Skip == skipLast:
+			why = "did not run: a block before it is marked LAST"
+		case fj.begun[i]:
+			why = "began and did not end"
+		case !fj.verbose && !fj.planMet():
+			why = "did not run, or prove (without -v) did not show it"
+		}
+		fj.found = append(fj.found, Finding{
+			Kind: kindNotRun, Class: NotRun, File: fj.tf.Path, Block: b.Title, Number: b.Number, Ordinal: b.Ordinal,
+			Line: b.Line, EndLine: b.Line, Name: why, Offset: fj.off,
+		})
+	}
+}
+
+// unshown adds a finding for failures that prove counts and the log does not show.
+func (fj *fileJudge) unshown() {
+	shown := 0
+	for _, f := range fj.found {
+		if f.Kind == kindAssert || f.Kind == kindCrash && f.said != "" {
+			shown++
+		}
+	}
+	if missing := fj.f.toldFailed - shown; missing > 0 && !fj.has(kindPlan) && fj.rec.Dropped == 0 {
+		fj.found = append(fj.found, Finding{Kind: kindAssert, File: fj.tf.Path, Offset: fj.off, what: "unshown",
+			Name: plural(missing, "failed assertion") + " without a name"})
+	}
+	if fj.rec.Dropped > 0 {
+		fj.found = append(fj.found, Finding{Kind: kindCut, Class: NotRun, File: fj.tf.Path, Offset: fj.off,
+			Name: fmt.Sprintf("%d more findings and warnings are in the log than are kept", fj.rec.Dropped)})
+	}
+}
+
+func (fj *fileJudge) counts() {
+	out := &fj.judge.out
+	if fj.closed() {
+		out.Files++
+	}
+	tests := fj.f.Tests
+	if !fj.verbose && fj.rec.Prove != nil {
+		tests = fj.rec.Prove.Tests
+	}
+	out.Tests += tests
+	fj.judge.real += tests - fj.f.Skipped
+	for i, b := range fj.tf.Blocks {
+		if fj.seen[i] && b.Skip != skipSkip {
+			out.Blocks++
+		}
+	}
+}
+
+// leaks judges the leak checks of the file.
+func (fj *fileJudge) leaks() {
+	for _, r := range fj.rec.Leaks {
+		fj.judge.leaks++
+		f := Finding{Kind: kindLeak, File: fj.tf.Path, Block: r.Title, Number: r.Number, Offset: fj.off + r.Offset, what: kindLeak}
+		for _, b := range fj.tf.Blocks {
+			if b.Number == r.Number && b.Title == r.Title {
+				f.Ordinal, f.Line, f.EndLine = b.Ordinal, b.Line, b.Line
+			}
+		}
+		for _, v := range r.Samples {
+			f.Samples = append(f.Samples, Sample{KiB: v})
+		}
+		if fj.out.Leaks == nil {
+			fj.out.Leaks = make(map[string][]Sample)
+		}
+		fj.out.Leaks[strings.TrimSpace(f.File+" "+f.BlockName())] = f.Samples
+		o := judgeLeak(r.Samples)
+		f.Detail = o.text + "\n\nKiB: " + series(r.Samples)
+		switch {
+		case o.died:
+			f.Kind, f.Name = kindCrash, "the process was gone while it was checked for leaks"
+		case o.leaks:
+			f.Name = "the resident set grows without end: " + firstPart(o.text)
+		case o.unsure != "":
+			f.Class, f.Name = NotRun, "the leak check says nothing: "+o.unsure
+		default:
+			continue
+		}
+		fj.found = append(fj.found, f)
+	}
+}
+
+func firstPart(s string) string {
+	s, _, _ = strings.Cut(s, ", over ")
+	return s
+}
