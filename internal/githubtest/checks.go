@@ -67,10 +67,10 @@ func (s *Server) createCheckRun(r *request) (reply, error) {
 		c := b.apply(CheckRun{ID: st.newID(), Repo: r.repo.ID, HeadSHA: sha, Status: "queued"}, s.now())
 		st.checks.put(x, c.ID, c)
 		body = s.render(st).check(c)
-		if err := s.emitCheck(st, x, c, "created", s.botLogin(), nil); err != nil || c.Status != "completed" {
+		if err := s.emitCheck(x, c, note{action: "created", sender: s.botLogin()}); err != nil || c.Status != "completed" {
 			return err
 		}
-		return s.emitCheck(st, x, c, "completed", s.botLogin(), nil)
+		return s.emitCheck(x, c, note{action: "completed", sender: s.botLogin()})
 	})
 	return reply{status: http.StatusCreated, body: body}, err
 }
@@ -95,7 +95,7 @@ func (s *Server) updateCheckRun(r *request) (reply, error) {
 		if old.Status == "completed" || c.Status != "completed" {
 			return nil
 		}
-		return s.emitCheck(st, x, c, "completed", s.botLogin(), nil)
+		return s.emitCheck(x, c, note{action: "completed", sender: s.botLogin()})
 	})
 	return ok(body), err
 }
@@ -192,7 +192,7 @@ func (s *Server) Rerequest(check int64, login string) error {
 		if !found {
 			return notFound()
 		}
-		return s.emitCheck(st, x, c, "rerequested", login, nil)
+		return s.emitCheck(x, c, note{action: "rerequested", sender: login})
 	})
 }
 
@@ -203,6 +203,6 @@ func (s *Server) RequestAction(check int64, identifier, login string) error {
 		if !found || !slices.ContainsFunc(c.Actions, func(a CheckAction) bool { return a.Identifier == identifier }) {
 			return notFound()
 		}
-		return s.emitCheck(st, x, c, "requested_action", login, obj{"requested_action": obj{"identifier": identifier}})
+		return s.emitCheck(x, c, note{action: "requested_action", sender: login, more: obj{"requested_action": obj{"identifier": identifier}}})
 	})
 }

@@ -51,7 +51,7 @@ func (s *Server) Comment(repo string, number int, login, body string) (int64, er
 		if err := checkComment(body); err != nil {
 			return err
 		}
-		c, err := s.addComment(st, x, p, Comment{Author: u.Login, Body: body})
+		c, err := s.addComment(x, p, Comment{Author: u.Login, Body: body})
 		id = c.ID
 		return err
 	})
@@ -68,7 +68,7 @@ func (s *Server) EditComment(id int64, login, body string) error {
 		if !found {
 			return notFound()
 		}
-		return s.changeComment(st, x, c, body, login)
+		return s.changeComment(x, c, body, login)
 	})
 }
 
@@ -80,7 +80,7 @@ func (s *Server) DeleteComment(id int64, login string) error {
 			return notFound()
 		}
 		st.comments.remove(x, id)
-		return s.emitComment(st, x, c, "deleted", login, nil)
+		return s.emitComment(x, c, note{action: "deleted", sender: login})
 	})
 }
 
@@ -95,23 +95,23 @@ func checkComment(body string) error {
 }
 
 // addComment puts a new comment with its webhook.
-func (s *Server) addComment(st *state, x *tx, p Pull, c Comment) (Comment, error) {
-	c.ID, c.Repo, c.Pull = st.newID(), p.Repo, p.ID
+func (s *Server) addComment(x *tx, p Pull, c Comment) (Comment, error) {
+	c.ID, c.Repo, c.Pull = x.st.newID(), p.Repo, p.ID
 	c.CreatedAt, c.UpdatedAt = s.now(), s.now()
-	st.comments.put(x, c.ID, c)
-	return c, s.emitComment(st, x, c, "created", c.Author, nil)
+	x.st.comments.put(x, c.ID, c)
+	return c, s.emitComment(x, c, note{action: "created", sender: c.Author})
 }
 
 // changeComment puts a comment's new text with its webhook; the same text again
 // is no change.
-func (s *Server) changeComment(st *state, x *tx, c Comment, body, login string) error {
+func (s *Server) changeComment(x *tx, c Comment, body, login string) error {
 	if c.Body == body {
 		return nil
 	}
 	before := c.Body
 	c.Body, c.UpdatedAt = body, s.now()
-	st.comments.put(x, c.ID, c)
-	return s.emitComment(st, x, c, "edited", login, obj{"changes": obj{"body": obj{"from": before}}})
+	x.st.comments.put(x, c.ID, c)
+	return s.emitComment(x, c, note{action: "edited", sender: login, more: obj{"changes": obj{"body": obj{"from": before}}}})
 }
 
 func (s *Server) listComments(r *request) (reply, error) {
@@ -171,7 +171,7 @@ func (s *Server) createComment(r *request) (reply, error) {
 		if !found {
 			return notFound()
 		}
-		c, err := s.addComment(st, x, p, Comment{Author: s.botLogin(), App: true, Body: text})
+		c, err := s.addComment(x, p, Comment{Author: s.botLogin(), App: true, Body: text})
 		body = s.render(st).comment(c)
 		return err
 	})
@@ -215,7 +215,7 @@ func (s *Server) updateComment(r *request) (reply, error) {
 		if !c.App {
 			return refuse(http.StatusForbidden, "Resource not accessible by integration")
 		}
-		if err := s.changeComment(st, x, c, text, s.botLogin()); err != nil {
+		if err := s.changeComment(x, c, text, s.botLogin()); err != nil {
 			return err
 		}
 		c, _ = st.comments.get(c.ID)

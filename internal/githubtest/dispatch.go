@@ -93,7 +93,7 @@ func (s *Server) dispatchWorkflow(r *request) (reply, error) {
 		return reply{}, err
 	}
 	err = s.update(func(st *state, x *tx) error {
-		run, err = s.addRun(st, x, run, jobs)
+		run, err = s.addRun(x, run, jobs)
 		return err
 	})
 	if err != nil {
@@ -202,16 +202,16 @@ func (f workflowFile) runName(inputs map[string]string, github map[string]any) (
 }
 
 // ensureFlow returns the workflow of a path, under an id of its own.
-func (s *Server) ensureFlow(st *state, x *tx, repo int64, path, name string) workflow {
-	flow, known := st.flows.find(func(w workflow) bool { return w.Repo == repo && w.Path == path })
+func (s *Server) ensureFlow(x *tx, repo int64, path, name string) workflow {
+	flow, known := x.st.flows.find(func(w workflow) bool { return w.Repo == repo && w.Path == path })
 	if known && flow.Name == name {
 		return flow
 	}
 	if !known {
-		flow = workflow{ID: st.newID(), Repo: repo, Path: path, CreatedAt: s.now()}
+		flow = workflow{ID: x.st.newID(), Repo: repo, Path: path, CreatedAt: s.now()}
 	}
 	flow.Name = name
-	st.flows.put(x, flow.ID, flow)
+	x.st.flows.put(x, flow.ID, flow)
 	return flow
 }
 
@@ -237,7 +237,7 @@ func (s *Server) listWorkflows(r *request) (reply, error) {
 		var flows []workflow
 		for _, e := range entries {
 			if name, isFlow := names[e.path]; isFlow {
-				flows = append(flows, s.ensureFlow(st, x, r.repo.ID, e.path, name))
+				flows = append(flows, s.ensureFlow(x, r.repo.ID, e.path, name))
 			}
 		}
 		page, header := cut(s, r, flows)

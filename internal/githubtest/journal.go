@@ -209,8 +209,9 @@ func (t *table[T]) dump() ([]entry, error) {
 	return out, nil
 }
 
-// tx is one transaction: what it put, and how to take it back.
+// tx is one transaction on the state: what it put, and how to take it back.
 type tx struct {
+	st   *state
 	rows []entry
 	undo []func()
 	err  error

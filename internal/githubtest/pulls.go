@@ -72,7 +72,7 @@ func (s *Server) OpenPull(ctx context.Context, n NewPull) (Pull, error) {
 		p.Number++
 		p.ID, p.CreatedAt, p.UpdatedAt = st.newID(), s.now(), s.now()
 		st.pulls.put(x, p.ID, p)
-		return s.emitPull(st, x, p, "opened", n.Author, nil)
+		return s.emitPull(x, p, note{action: "opened", sender: n.Author})
 	})
 	return p, err
 }
@@ -87,7 +87,7 @@ func (s *Server) ClosePull(repo string, number int, login string) error {
 		}
 		p.ClosedAt, p.UpdatedAt = s.now(), s.now()
 		st.pulls.put(x, p.ID, p)
-		return s.emitPull(st, x, p, "closed", login, nil)
+		return s.emitPull(x, p, note{action: "closed", sender: login})
 	})
 }
 
@@ -128,7 +128,7 @@ func (s *Server) syncPulls(ctx context.Context, c Commit, sha string) error {
 			}
 			moved.UpdatedAt = s.now()
 			st.pulls.put(x, p.ID, moved)
-			return s.emitPull(st, x, moved, "synchronize", c.Author, obj{"before": before, "after": moved.HeadSHA})
+			return s.emitPull(x, moved, note{action: "synchronize", sender: c.Author, more: obj{"before": before, "after": moved.HeadSHA}})
 		}))
 	}
 	return err

@@ -31,10 +31,10 @@ type route struct {
 	handle  handle
 }
 
-// routes is the table of what is served and what each operation needs.
-func (s *Server) routes() http.Handler {
+// operations is the table of what is served and what each operation needs.
+func (s *Server) operations() []route {
 	const talk = "issues:write|pull_requests:write"
-	table := []route{
+	return []route{
 		{"GET /app", "app", s.getApp},
 		{"GET /app/installations", "app", s.listInstallations},
 		{"GET /app/installations/{installation}", "app", s.getInstallation},
@@ -81,11 +81,15 @@ func (s *Server) routes() http.Handler {
 		{"GET /repos/{owner}/{repo}/actions/runners/{runner}", "administration:read", s.getRunner},
 		{"DELETE /repos/{owner}/{repo}/actions/runners/{runner}", "administration:write", s.deleteRunner},
 	}
+}
+
+// routes serves the operations.
+func (s *Server) routes() http.Handler {
 	// ServeMux cannot tell issues/{number}/comments from issues/comments/{id},
 	// which GitHub tells by what is a number: the latter have a mux of their own.
 	const apart = "/issues/comments/"
 	mux, talkMux := http.NewServeMux(), http.NewServeMux()
-	for _, rt := range table {
+	for _, rt := range s.operations() {
 		if strings.Contains(rt.pattern, apart) {
 			talkMux.Handle(rt.pattern, s.serve(rt))
 			continue

@@ -106,7 +106,7 @@ func (s *Server) assign(id int64) (*runner.Assignment, error) {
 				return nil
 			}
 			var err error
-			if j, err = s.startJob(st, x, j, row); err != nil {
+			if j, err = s.startJob(x, j, row); err != nil {
 				return err
 			}
 		}
@@ -193,7 +193,7 @@ func (s *Server) complete(r *http.Request, row Runner) (reply, error) {
 	}
 	err = s.update(func(st *state, x *tx) error {
 		j, _ = st.jobs.get(j.ID)
-		return s.finishJob(st, x, j, result.Conclusion)
+		return s.finishJob(x, j, result.Conclusion)
 	})
 	return reply{status: http.StatusNoContent}, err
 }

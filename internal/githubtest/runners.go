@@ -166,7 +166,7 @@ func (s *Server) sweep() error {
 				conclusion = "cancelled"
 			}
 			s.log.Warn("runner lost", "runner", r.Name, "job", j.ID)
-			if err := s.finishJob(st, x, j, conclusion); err != nil {
+			if err := s.finishJob(x, j, conclusion); err != nil {
 				return err
 			}
 		}

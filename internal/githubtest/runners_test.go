@@ -132,9 +132,12 @@ func TestRunnerServesOneJob(t *testing.T) {
 func TestRunnerWaitsForItsJob(t *testing.T) {
 	f := newFixture(t)
 	b := f.mint("r", "ortest-0")
+	changed, end := f.s.Subscribe()
+	defer end()
 	got := make(chan runner.Assignment)
 	go func() { got <- f.acquire(b) }()
 	for f.call("GET", runnerPath(b.Runner), nil).body["status"] != "online" {
+		<-changed
 	}
 	f.dispatch(1)
 	if a := <-got; a.Name != "t-0" {

@@ -56,21 +56,21 @@ type Job struct {
 }
 
 // addRun stores a new workflow run with its jobs, all queued.
-func (s *Server) addRun(st *state, x *tx, run WorkflowRun, jobs []Job) (WorkflowRun, error) {
-	flow := s.ensureFlow(st, x, run.Repo, run.Path, run.Name)
-	run.ID, run.Workflow, run.CreatedAt, run.UpdatedAt = st.newID(), flow.ID, s.now(), s.now()
-	run.Number = 1 + len(st.runs.filter(func(o WorkflowRun) bool { return o.Workflow == flow.ID }))
+func (s *Server) addRun(x *tx, run WorkflowRun, jobs []Job) (WorkflowRun, error) {
+	flow := s.ensureFlow(x, run.Repo, run.Path, run.Name)
+	run.ID, run.Workflow, run.CreatedAt, run.UpdatedAt = x.st.newID(), flow.ID, s.now(), s.now()
+	run.Number = 1 + len(x.st.runs.filter(func(o WorkflowRun) bool { return o.Workflow == flow.ID }))
 	if run.Title == "" {
 		run.Title = run.Name
 	}
-	st.runs.put(x, run.ID, run)
-	if err := s.emitRun(st, x, run, "requested"); err != nil {
+	x.st.runs.put(x, run.ID, run)
+	if err := s.emitRun(x, run, "requested"); err != nil {
 		return run, err
 	}
 	for _, j := range jobs {
-		j.ID, j.Repo, j.Run, j.CreatedAt = st.newID(), run.Repo, run.ID, s.now()
-		st.jobs.put(x, j.ID, j)
-		if err := s.emitJob(st, x, j, "queued"); err != nil {
+		j.ID, j.Repo, j.Run, j.CreatedAt = x.st.newID(), run.Repo, run.ID, s.now()
+		x.st.jobs.put(x, j.ID, j)
+		if err := s.emitJob(x, j, "queued"); err != nil {
 			return run, err
 		}
 	}
@@ -78,25 +78,25 @@ func (s *Server) addRun(st *state, x *tx, run WorkflowRun, jobs []Job) (Workflow
 }
 
 // startJob gives a queued job to a runner.
-func (s *Server) startJob(st *state, x *tx, j Job, r Runner) (Job, error) {
+func (s *Server) startJob(x *tx, j Job, r Runner) (Job, error) {
 	j.Status, j.Runner, j.RunnerName, j.StartedAt = "in_progress", r.ID, r.Name, s.now()
-	st.jobs.put(x, j.ID, j)
+	x.st.jobs.put(x, j.ID, j)
 	r.Job = j.ID
-	st.runners.put(x, r.ID, r)
-	run, _ := st.runs.get(j.Run)
+	x.st.runners.put(x, r.ID, r)
+	run, _ := x.st.runs.get(j.Run)
 	if run.Status == "queued" {
 		run.Status, run.UpdatedAt = "in_progress", s.now()
-		st.runs.put(x, run.ID, run)
-		if err := s.emitRun(st, x, run, "in_progress"); err != nil {
+		x.st.runs.put(x, run.ID, run)
+		if err := s.emitRun(x, run, "in_progress"); err != nil {
 			return j, err
 		}
 	}
-	return j, s.emitJob(st, x, j, "in_progress")
+	return j, s.emitJob(x, j, "in_progress")
 }
 
 // finishJob ends a job, removes its runner, which serves no other, and ends the
 // workflow run when it was the last job. A finished job stays as it is.
-func (s *Server) finishJob(st *state, x *tx, j Job, conclusion string) error {
+func (s *Server) finishJob(x *tx, j Job, conclusion string) error {
 	if j.Status == "completed" {
 		return nil
 	}
@@ -104,21 +104,21 @@ func (s *Server) finishJob(st *state, x *tx, j Job, conclusion string) error {
 	if j.StartedAt.IsZero() {
 		j.StartedAt = j.CompletedAt
 	}
-	st.jobs.put(x, j.ID, j)
+	x.st.jobs.put(x, j.ID, j)
 	if j.Runner != 0 {
-		st.runners.remove(x, j.Runner)
+		x.st.runners.remove(x, j.Runner)
 	}
-	if err := s.emitJob(st, x, j, "completed"); err != nil {
+	if err := s.emitJob(x, j, "completed"); err != nil {
 		return err
 	}
-	run, _ := st.runs.get(j.Run)
-	jobs := st.jobsOf(run.ID)
+	run, _ := x.st.runs.get(j.Run)
+	jobs := x.st.jobsOf(run.ID)
 	if slices.ContainsFunc(jobs, func(o Job) bool { return o.Status != "completed" }) {
 		return nil
 	}
 	run.Status, run.Conclusion, run.UpdatedAt = "completed", worst(jobs), s.now()
-	st.runs.put(x, run.ID, run)
-	return s.emitRun(st, x, run, "completed")
+	x.st.runs.put(x, run.ID, run)
+	return s.emitRun(x, run, "completed")
 }
 
 // worst is the conclusion of a workflow run from its jobs'.
@@ -207,7 +207,7 @@ func (s *Server) cancelRun(r *request) (reply, error) {
 		for _, j := range st.jobsOf(run.ID) {
 			switch j.Status {
 			case "queued":
-				err = s.finishJob(st, x, j, "cancelled")
+				err = s.finishJob(x, j, "cancelled")
 			case "in_progress":
 				j.Cancel = true
 				st.jobs.put(x, j.ID, j)

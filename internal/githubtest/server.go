@@ -210,7 +210,7 @@ func (s *Server) update(change func(st *state, x *tx) error) error {
 	if s.broken != nil {
 		return s.broken
 	}
-	x := &tx{}
+	x := &tx{st: s.st}
 	err := change(s.st, x)
 	if err == nil {
 		err = x.err

@@ -6,64 +6,70 @@ import (
 	"maps"
 )
 
+// note is what a webhook tells beside the thing that it is about.
+type note struct {
+	action, sender string // sender is a login
+	more           obj    // fields of the payload
+}
+
 // emit records a webhook in the transaction of what it tells; Run sends it.
-func (s *Server) emit(st *state, x *tx, e event, payload obj) error {
-	inst, ok := st.installs.find(func(i installation) bool { return i.covers(st.repos.rows[e.Repo]) })
+func (s *Server) emit(x *tx, e event, payload obj) error {
+	inst, ok := x.st.installs.find(func(i installation) bool { return i.covers(x.st.repos.rows[e.Repo]) })
 	if !ok || !s.subscribed(e.Name) {
 		return nil
 	}
-	v := s.render(st)
+	v := s.render(x.st)
 	payload["action"] = e.Action
-	payload["repository"] = v.repo(st.repos.rows[e.Repo])
+	payload["repository"] = v.repo(x.st.repos.rows[e.Repo])
 	payload["installation"] = obj{"id": inst.ID, "node_id": nodeID("Installation", inst.ID)}
-	if owner, _ := st.user(inst.Account); owner.Type == "Organization" {
+	if owner, _ := x.st.user(inst.Account); owner.Type == "Organization" {
 		payload["organization"] = v.organization(owner)
 	}
 	raw, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("encode %s webhook: %w", e.Name, err)
 	}
-	e.ID, e.GUID, e.Installation, e.Payload, e.At = st.newID(), newGUID(), inst.ID, raw, s.now()
-	st.events.put(x, e.ID, e)
-	d := Delivery{ID: st.newID(), Event: e.ID, GUID: e.GUID, Name: e.Name, Action: e.Action}
-	st.sent.put(x, d.ID, d)
+	e.ID, e.GUID, e.Installation, e.Payload, e.At = x.st.newID(), newGUID(), inst.ID, raw, s.now()
+	x.st.events.put(x, e.ID, e)
+	d := Delivery{ID: x.st.newID(), Event: e.ID, GUID: e.GUID, Name: e.Name, Action: e.Action}
+	x.st.sent.put(x, d.ID, d)
 	return nil
 }
 
-func (s *Server) emitComment(st *state, x *tx, c Comment, action, sender string, more obj) error {
-	p, _ := st.pulls.get(c.Pull)
-	v := s.render(st)
-	payload := obj{"issue": v.issue(p), "comment": v.comment(c), "sender": v.login(sender)}
-	maps.Copy(payload, more)
-	return s.emit(st, x, event{Name: "issue_comment", Action: action, Repo: c.Repo}, payload)
+func (s *Server) emitComment(x *tx, c Comment, n note) error {
+	p, _ := x.st.pulls.get(c.Pull)
+	v := s.render(x.st)
+	payload := obj{"issue": v.issue(p), "comment": v.comment(c), "sender": v.login(n.sender)}
+	maps.Copy(payload, n.more)
+	return s.emit(x, event{Name: "issue_comment", Action: n.action, Repo: c.Repo}, payload)
 }
 
-func (s *Server) emitPull(st *state, x *tx, p Pull, action, sender string, more obj) error {
-	v := s.render(st)
-	payload := obj{"number": p.Number, "pull_request": v.pull(p), "sender": v.login(sender)}
-	maps.Copy(payload, more)
-	return s.emit(st, x, event{Name: "pull_request", Action: action, Repo: p.Repo}, payload)
+func (s *Server) emitPull(x *tx, p Pull, n note) error {
+	v := s.render(x.st)
+	payload := obj{"number": p.Number, "pull_request": v.pull(p), "sender": v.login(n.sender)}
+	maps.Copy(payload, n.more)
+	return s.emit(x, event{Name: "pull_request", Action: n.action, Repo: p.Repo}, payload)
 }
 
-func (s *Server) emitCheck(st *state, x *tx, c CheckRun, action, sender string, more obj) error {
-	v := s.render(st)
+func (s *Server) emitCheck(x *tx, c CheckRun, n note) error {
+	v := s.render(x.st)
 	check := v.check(c)
 	check["check_suite"] = v.checkSuite(c)
-	payload := obj{"check_run": check, "sender": v.login(sender)}
-	maps.Copy(payload, more)
-	return s.emit(st, x, event{Name: "check_run", Action: action, Repo: c.Repo}, payload)
+	payload := obj{"check_run": check, "sender": v.login(n.sender)}
+	maps.Copy(payload, n.more)
+	return s.emit(x, event{Name: "check_run", Action: n.action, Repo: c.Repo}, payload)
 }
 
-func (s *Server) emitRun(st *state, x *tx, run WorkflowRun, action string) error {
-	v := s.render(st)
-	flow, _ := st.flows.get(run.Workflow)
+func (s *Server) emitRun(x *tx, run WorkflowRun, action string) error {
+	v := s.render(x.st)
+	flow, _ := x.st.flows.get(run.Workflow)
 	payload := obj{"workflow_run": v.run(run), "workflow": v.workflow(flow), "sender": v.login(run.Actor)}
-	return s.emit(st, x, event{Name: "workflow_run", Action: action, Repo: run.Repo}, payload)
+	return s.emit(x, event{Name: "workflow_run", Action: action, Repo: run.Repo}, payload)
 }
 
-func (s *Server) emitJob(st *state, x *tx, j Job, action string) error {
-	v := s.render(st)
-	run, _ := st.runs.get(j.Run)
+func (s *Server) emitJob(x *tx, j Job, action string) error {
+	v := s.render(x.st)
+	run, _ := x.st.runs.get(j.Run)
 	payload := obj{"workflow_job": v.job(j), "sender": v.login(run.Actor)}
-	return s.emit(st, x, event{Name: "workflow_job", Action: action, Repo: j.Repo}, payload)
+	return s.emit(x, event{Name: "workflow_job", Action: action, Repo: j.Repo}, payload)
 }

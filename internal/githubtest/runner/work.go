@@ -123,7 +123,7 @@ func removeAll(dir string, out *console) {
 	}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if d != nil && d.IsDir() {
-			return errors.Join(err, os.Chmod(path, 0o700)) //nolint:gosec // a directory needs its execute bit to be emptied
+			return errors.Join(err, os.Chmod(path, 0o700))
 		}
 		return nil
 	})
