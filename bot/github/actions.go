@@ -83,30 +83,44 @@ func (f *Forge) FindWorkflowRun(ctx context.Context, repo bot.Repo, workflow, no
 	if nonce == "" {
 		return 0, nil
 	}
-	type run struct {
-		ID    int64  `json:"id"`
-		Name  string `json:"name"`
-		Title string `json:"display_title"`
-		Path  string `json:"path"`
-	}
-	type answer struct {
-		Runs []run `json:"workflow_runs"`
-	}
-	q := url.Values{
-		"event":   {"workflow_dispatch"},
-		"created": {">=" + time.Now().Add(-lookBack).UTC().Format(time.RFC3339)},
-	}
-	all, err := list(ctx, f, repo, call{path: []string{"actions", "runs"}, query: q}, func(a *answer) []run { return a.Runs })
-	if err != nil {
-		return 0, wrap(err, "find workflow run of %s in %s", workflow, repo)
-	}
-	for _, r := range all {
-		file, _, _ := strings.Cut(r.Path, "@")
-		if strings.HasSuffix(file, "/"+workflow) && (strings.Contains(r.Title, nonce) || strings.Contains(r.Name, nonce)) {
-			return r.ID, nil
+	var found int64
+	oldest := time.Now().Add(-lookBack)
+	_, err := pages(func(page int) ([]workflowRun, *gh.Response, error) {
+		var answer struct {
+			Runs []workflowRun `json:"workflow_runs"`
 		}
-	}
-	return 0, nil
+		q := pageQuery(page)
+		q.Set("event", "workflow_dispatch")
+		resp, err := f.do(ctx, repo, call{method: http.MethodGet, path: []string{"actions", "runs"}, query: q}, &answer)
+		if err != nil {
+			return nil, nil, err
+		}
+		// The newest come first. Asking GitHub for those of some days would take
+		// a search expression that its own description of the call forbids.
+		for _, r := range answer.Runs {
+			if r.is(workflow, nonce) {
+				found = r.ID
+			}
+			if found != 0 || r.CreatedAt.Before(oldest) {
+				return nil, &gh.Response{}, nil
+			}
+		}
+		return nil, resp, nil
+	})
+	return found, wrap(err, "find workflow run of %s in %s", workflow, repo)
+}
+
+type workflowRun struct {
+	ID        int64     `json:"id"`
+	Name      string    `json:"name"`
+	Title     string    `json:"display_title"`
+	Path      string    `json:"path"` // .github/workflows/FILE, perhaps with @REF
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func (r workflowRun) is(workflow, nonce string) bool {
+	file, _, _ := strings.Cut(r.Path, "@")
+	return strings.HasSuffix(file, "/"+workflow) && (strings.Contains(r.Title, nonce) || strings.Contains(r.Name, nonce))
 }
 
 // Jobs returns the jobs of a workflow run's latest attempt.

@@ -411,36 +411,54 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 }
 
 func TestFindWorkflowRun(t *testing.T) {
-	body := `{"total_count":4,"workflow_runs":[
-		{"id":1,"name":"ortest","display_title":"ortest n1","path":".github/workflows/other.yml"},
-		{"id":2,"name":"ortest","display_title":"ortest n2","path":".github/workflows/ortest.yml"},
-		{"id":3,"name":"ortest","display_title":"ortest n1","path":".github/workflows/ortest.yml@main"},
-		{"id":4,"name":"ortest n4","display_title":"title","path":".github/workflows/ortest.yml"}]}`
-	for nonce, want := range map[string]int64{"n1": 3, "n2": 2, "n4": 4, "n5": 0} {
-		f, _ := scripted(t, nil)
-		f.rt.(*transport).next = listing(body)
-		got, err := f.FindWorkflowRun(t.Context(), hello, "ortest.yml", nonce)
-		if err != nil || got != want {
-			t.Errorf("nonce %s: got %d, %v, want %d", nonce, got, err, want)
-		}
+	run := func(id int, age time.Duration, name, title, path string) string {
+		return fmt.Sprintf(`{"id":%d,"created_at":%q,"name":%q,"display_title":%q,"path":%q}`, id, time.Now().Add(-age).UTC().Format(time.RFC3339), name, title, path)
+	}
+	const file = ".github/workflows/ortest.yml"
+	first := []string{
+		run(1, time.Minute, "ortest", "ortest n1", ".github/workflows/other.yml"), run(2, time.Minute, "ortest", "ortest n2", file),
+		run(3, time.Hour, "ortest", "ortest n1", file+"@main"), run(4, time.Hour, "ortest n4", "title", file),
+	}
+	second := []string{run(5, lookBack-time.Hour, "ortest", "ortest n5", file), run(6, lookBack+time.Hour, "ortest", "x", file), run(7, lookBack+time.Hour, "ortest", "ortest n7", file)}
+	const at = "GET " + under + "/actions/runs?event=workflow_dispatch&page=%d&per_page=100"
+	for _, tt := range []struct {
+		name, nonce string
+		want        int64
+		pages       int
+	}{
+		{name: "by its title, and not that of another workflow", nonce: "n1", want: 3, pages: 1},
+		{name: "by its name", nonce: "n4", want: 4, pages: 1},
+		{name: "on another page", nonce: "n5", want: 5, pages: 2},
+		{name: "none that is too old", nonce: "n7", pages: 2},
+		{name: "none, and no page after those too old", nonce: "n9", pages: 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, a := scripted(t, map[string][]answer{
+				fmt.Sprintf(at, 1): {{code: 200, body: `{"total_count":9,"workflow_runs":[` + strings.Join(first, ",") + `]}`, link: under + "/actions/runs?page=2"}},
+				fmt.Sprintf(at, 2): {{code: 200, body: `{"total_count":9,"workflow_runs":[` + strings.Join(second, ",") + `]}`, link: under + "/actions/runs?page=3"}},
+			})
+			got, err := f.FindWorkflowRun(t.Context(), hello, "ortest.yml", tt.nonce)
+			if err != nil || got != tt.want || len(a.sent) != tt.pages {
+				t.Errorf("got %d after %d pages (%v), want %d after %d", got, len(a.sent), err, tt.want, tt.pages)
+			}
+		})
 	}
 }
 
-// listing answers every list of workflow runs with one body; its query has the
-// time in it, which a script cannot name.
-type listing string
-
-func (l listing) RoundTrip(req *http.Request) (*http.Response, error) {
-	q := req.URL.Query()
-	if !strings.HasSuffix(req.URL.Path, "/actions/runs") {
-		return http.DefaultTransport.RoundTrip(req)
+// A GitHub that answers 204 tells no id: the list does, a little later.
+func TestADispatchThatTellsNoWorkflowRunIsLookedFor(t *testing.T) {
+	f, a := scripted(t, map[string][]answer{
+		"GET " + under: {{code: 200, body: `{"default_branch":"trunk"}`}},
+		"POST " + under + "/actions/workflows/ortest.yml/dispatches": {{code: 204}},
+		"GET " + under + "/actions/runs?event=workflow_dispatch&page=1&per_page=100": {
+			{code: 200, body: `{"total_count":0,"workflow_runs":[]}`},
+			{code: 200, body: `{"total_count":1,"workflow_runs":[{"id":77,"display_title":"ortest n1","path":".github/workflows/ortest.yml","created_at":"2999-01-01T00:00:00Z"}]}`},
+		},
+	})
+	id, err := f.Dispatch(t.Context(), hello, "ortest.yml", map[string]string{"nonce": "n1"})
+	if err != nil || id != 77 || len(a.sent) != 4 {
+		t.Errorf("got %d after %d requests: %v", id, len(a.sent), err)
 	}
-	if since, err := time.Parse(">="+time.RFC3339, q.Get("created")); err != nil || time.Since(since) < lookBack || q.Get("event") != "workflow_dispatch" {
-		return nil, fmt.Errorf("query %v", q)
-	}
-	resp, err := code(http.StatusOK)()
-	resp.Body = io.NopCloser(strings.NewReader(string(l)))
-	return resp, err
 }
 
 // decoded is a request's body, for those too long to compare as text.

@@ -71,7 +71,7 @@ func pages[T any](list func(page int) ([]T, *gh.Response, error)) ([]T, error) {
 // list returns all items of a list; pick takes a page's from its answer.
 func list[A, T any](ctx context.Context, f *Forge, repo bot.Repo, c call, pick func(*A) []T) ([]T, error) {
 	return pages(func(page int) ([]T, *gh.Response, error) {
-		q := url.Values{"per_page": {strconv.Itoa(perPage)}, "page": {strconv.Itoa(page)}}
+		q := pageQuery(page)
 		for k, v := range c.query {
 			q[k] = v
 		}
@@ -82,6 +82,10 @@ func list[A, T any](ctx context.Context, f *Forge, repo bot.Repo, c call, pick f
 		}
 		return pick(&answer), resp, nil
 	})
+}
+
+func pageQuery(page int) url.Values {
+	return url.Values{"per_page": {strconv.Itoa(perPage)}, "page": {strconv.Itoa(page)}}
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

@@ -19,6 +19,7 @@ import (
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/bot/github"
 	"github.com/ortest/ortest/internal/githubtest"
+	"github.com/ortest/ortest/internal/githubtest/contract"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/workflows"
 )
@@ -36,7 +37,8 @@ func (b inbox) AddDelivery(_ context.Context, d bot.Delivery) (bool, error) {
 	return true, nil
 }
 
-// place is a stand-in with one pull request, and a Forge that talks to it.
+// place is a stand-in with one pull request, and a Forge that talks to it. What
+// passes between them is held to GitHub's own description.
 type place struct {
 	hub   *githubtest.Server
 	forge *github.Forge
@@ -62,7 +64,7 @@ func newPlace(t *testing.T) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web.Config.Handler = p.hub.Handler()
+	web.Config.Handler = contract.Handler(p.hub.Handler(), func(broken error) { t.Error(broken) })
 	web.Start()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -128,6 +130,9 @@ func (p *place) event(t *testing.T, want func(bot.Event) bool) bot.Event {
 	for {
 		select {
 		case d := <-p.inbox:
+			if err := contract.Webhook(d.Event, d.Payload); err != nil {
+				t.Error(err)
+			}
 			ev, err := decode(d.Event, d.Payload)
 			if err != nil {
 				t.Fatalf("%s: %v", d.Event, err)
