@@ -28,34 +28,28 @@ func flatten(err error) []Fault {
 		if what == "" {
 			what = fmt.Sprintf("does not match %q", e.SchemaField)
 		}
-		if causes := causesOf(e.Origin); causes != "" {
-			what += " (" + causes + ")"
+		if strings.HasSuffix(e.SchemaField, "Of") { // allOf, anyOf, oneOf
+			what += " (" + causesOf(e.Origin) + ")"
 		}
 		return []Fault{{Where: "/" + strings.Join(e.JSONPointer(), "/"), What: what}}
 	}
 	return []Fault{{Where: "/", What: err.Error()}}
 }
 
+// causesOf says why a value fits no alternative, or not all parts, of a schema.
 func causesOf(origin error) string {
-	if origin == nil {
-		return ""
-	}
 	var inner []Fault
 	switch e := origin.(type) {
-	case interface{ Unwrap() error }:
-		if inside := e.Unwrap(); inside != nil {
-			return causesOf(inside)
-		}
+	case nil:
+		return "no alternative was tried"
+	case openapi3.MultiError, *openapi3.SchemaError:
+		inner = flatten(e)
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
 			inner = append(inner, flatten(one)...)
 		}
-	case openapi3.MultiError, *openapi3.SchemaError:
-		inner = flatten(e)
-	}
-	if len(inner) == 0 {
-		text, _, _ := strings.Cut(origin.Error(), "\n")
-		return text
+	case interface{ Unwrap() error }:
+		return causesOf(e.Unwrap())
 	}
 	if more := len(inner) - maxCauses; more > 0 {
 		return fmt.Sprintf("%s; and %d more", join(inner[:maxCauses]), more)
