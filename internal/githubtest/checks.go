@@ -185,13 +185,16 @@ func latest(all []CheckRun) []CheckRun {
 	return out
 }
 
-// Rerequest presses "Re-run" on a check run on behalf of a user.
+// Rerequest presses "Re-run" on a check run on behalf of a user. It is queued
+// again, with what it said before.
 func (s *Server) Rerequest(check int64, login string) error {
 	return s.update(func(st *state, x *tx) error {
 		c, found := st.checks.get(check)
 		if !found {
 			return notFound()
 		}
+		c.Status, c.Conclusion, c.CompletedAt = "queued", "", time.Time{}
+		st.checks.put(x, c.ID, c)
 		return s.emitCheck(x, c, note{action: "rerequested", sender: login})
 	})
 }

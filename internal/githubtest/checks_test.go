@@ -109,6 +109,10 @@ func TestCheckRunLife(t *testing.T) {
 		t.Errorf("%d annotations listed, want 53", len(list))
 	}
 	f.call("PATCH", checkPath(id+999), obj{"name": "x"}).want(http.StatusNotFound)
+	f.must(f.s.Rerequest(id, "alice"))
+	if got := f.call("GET", checkPath(id), nil).body; got["status"] != "queued" || got["conclusion"] != nil || got["completed_at"] != nil {
+		t.Errorf("requested again: %v", got)
+	}
 }
 
 func TestListCheckRuns(t *testing.T) {

@@ -105,7 +105,7 @@ func (s *Server) post(ctx context.Context, d Delivery, e event) (int, http.Heade
 		return 0, nil, "", fmt.Errorf("build webhook: %w", err)
 	}
 	req.Header = s.webhookHeader(e)
-	res, err := http.DefaultClient.Do(req)
+	res, err := s.hooks.Do(req)
 	if err != nil {
 		return 0, nil, "", fmt.Errorf("send webhook: %w", err)
 	}

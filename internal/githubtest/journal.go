@@ -39,7 +39,8 @@ func openJournal(dir string, st *state) (*journal, error) {
 	if err := replay(path, st); err != nil {
 		return nil, err
 	}
-	fresh, err := os.CreateTemp(dir, "state-*.tmp")
+	// Not a name of its own: what a kill left behind is written over.
+	fresh, err := os.Create(path + ".new")
 	if err != nil {
 		return nil, fmt.Errorf("create journal: %w", err)
 	}

@@ -59,6 +59,7 @@ type Server struct {
 	git   gitDir
 	api   http.Handler
 	limit limiter
+	hooks http.Client // sends webhooks
 
 	mu      sync.RWMutex
 	st      *state
@@ -93,6 +94,7 @@ func Open(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, git: git, st: st, journal: j,
 		limit: limiter{max: cfg.RateLimit, now: cfg.Now},
+		hooks: http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		seen:  make(map[int64]time.Time), subs: make(map[chan struct{}]bool),
 	}
 	s.api = s.routes()

@@ -79,7 +79,7 @@ type world struct {
 func newWorld(t *testing.T, script string) *world {
 	t.Helper()
 	if _, err := exec.LookPath("act"); err != nil {
-		t.Fatal("act is not in PATH: `make test` builds it into bin/ (go build -modfile=tools.mod github.com/nektos/act)")
+		t.Fatal("act is not in PATH: make test builds it into bin/ (see act.mod)")
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
