@@ -53,7 +53,8 @@ function _M.greet()
 end
 
 function _M.words()
-    ngx.say(tonumber(native.greet_words(argument("text", ""), #argument("text", ""))))
+    local text = argument("text", "")
+    ngx.say(tonumber(native.greet_words(text, #text)))
 end
 
 function _M.shout()
@@ -65,9 +66,12 @@ function _M.reverse()
 end
 
 function _M.visit()
-    local number = visits.add(argument("name", "nobody"))
-    ngx.header["X-Visitor"] = number > 0 and "welcome" or "unknown"
-    ngx.say("last: ", visits.last()[1])
+    visits.add(argument("name", "nobody"))
+    ngx.say("last: ", table.concat(visits.last(), ", "))
+end
+
+function _M.number()
+    ngx.say("visitor number ", visits.add(argument("name", "nobody")))
 end
 
 function _M.echo()

@@ -8,14 +8,19 @@ run_blocks();
 __DATA__
 
 === TEST 1: a visitor is remembered
+--- http_config
+    lua_shared_dict visitors 64k;
 --- config
     location = /visit {
         content_by_lua_block { require("hello").visit() }
     }
+    location = /echo {
+        content_by_lua_block { require("hello").echo() }
+    }
 --- request
 GET /visit?name=ada
 --- response_headers
-X-Visitor: welcome
+Content-Type: text/plain
 --- response_body
 last: ada
 --- no_error_log
@@ -24,7 +29,12 @@ last: ada
 
 
 === TEST 2: a request with a body
+--- http_config
+    lua_shared_dict visitors 64k;
 --- config
+    location = /visit {
+        content_by_lua_block { require("hello").visit() }
+    }
     location = /echo {
         content_by_lua_block { require("hello").echo() }
     }
@@ -36,7 +46,22 @@ SO IT GOES
 
 
 
-=== TEST 3: a text that is too long
+=== TEST 3: the first visitor is number one
+--- http_config
+    lua_shared_dict visitors 64k;
+--- config
+    location = /number {
+        content_by_lua_block { require("hello").number() }
+    }
+--- request
+GET /number?name=ada
+--- response_body
+visitor number 1
+--- no_check_leak
+
+
+
+=== TEST 4: a text that is too long
 --- config
     location = /shout {
         content_by_lua_block {
@@ -44,6 +69,9 @@ SO IT GOES
             ngx.req.set_uri_args({ text = string.rep("x", 4097) })
             hello.shout()
         }
+    }
+    location = /fail {
+        content_by_lua_block { error("no such greeting") }
     }
 --- request
 GET /shout
@@ -54,8 +82,15 @@ too long: text
 
 
 
-=== TEST 4: a Lua error is logged
+=== TEST 5: a Lua error is logged
 --- config
+    location = /shout {
+        content_by_lua_block {
+            local hello = require("hello")
+            ngx.req.set_uri_args({ text = string.rep("x", 4097) })
+            hello.shout()
+        }
+    }
     location = /fail {
         content_by_lua_block { error("no such greeting") }
     }

@@ -43,13 +43,13 @@ sub run_blocks {
 
     my $nginx = Blocks::Nginx->new( root => Cwd::getcwd(), %mode );
     for my $block (@blocks) {
-        $nginx->stop unless $nginx->keeps( $block->{config} );
+        $nginx->stop unless $nginx->keeps($block);
         local $Test::Builder::Level = $Test::Builder::Level + 1;
 
         # Valgrind and the leak check print without naming the block.
         print STDERR "$block->{name}\n" if $mode{valgrind} || $mode{leak};
 
-        if ( my $why = $nginx->serve( $block->{config} ) ) {
+        if ( my $why = $nginx->serve($block) ) {
             BAIL_OUT("$block->{name} - $why");
         }
         $mode{leak} ? run_leak( $nginx, $block ) : run_request( $nginx, $block );
@@ -65,7 +65,7 @@ sub parse {
     $path =~ s{^\./}{};
     for my $part ( split /^(?====[ \t])/m, $data ) {
         next unless $part =~ s/^===[ \t]+([^\n]*?)[ \t]*\n//;
-        my %block = ( name => "$path $1", config => '' );
+        my %block = ( name => "$path $1", config => '', http_config => '' );
         for my $section ( split /^(?=--- )/m, $part ) {
             next unless $section =~ s/^--- (\w+)([^\n]*)\n//;
             my ( $key, $inline ) = ( $1, $2 );

@@ -1,8 +1,7 @@
--- Remembers the last few visitors of this worker.
+-- Counts the visitors of all workers and remembers the last few of this one.
 local _M = {}
 
 local KEPT = 3
-local count = 0
 local cards = {}
 
 -- card is what we keep of a visitor: a text to print on the wall.
@@ -18,7 +17,7 @@ end
 
 -- add remembers a visitor and returns the visitor's number.
 function _M.add(name)
-    count = count + 1
+    local count = assert(ngx.shared.visitors:incr("count", 1, 0))
     cards[#cards + 1] = { name = name, card = card(count, name) }
     return count
 end

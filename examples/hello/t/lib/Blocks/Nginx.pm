@@ -27,30 +27,31 @@ sub new {
 
 sub port { return $_[0]{port} }
 
-# keeps tells whether the running nginx can go on with a configuration. A leak
-# check needs a fresh heap; a reload takes any configuration.
+# keeps tells whether the running nginx can go on with a block's configuration. A
+# leak check needs a fresh heap; a reload takes any configuration.
 sub keeps {
-    my ( $self, $config ) = @_;
+    my ( $self, $block ) = @_;
     return 1 if $self->{hup};
-    return !$self->{leak} && defined $self->{config} && $self->{config} eq $config;
+    return if $self->{leak} || !$self->{block};
+    return !grep { $self->{block}{$_} ne $block->{$_} } qw(http_config config);
 }
 
-# serve makes nginx answer with a configuration. It returns why it cannot.
+# serve makes nginx answer with a block's configuration. It returns why it cannot.
 sub serve {
-    my ( $self, $config ) = @_;
+    my ( $self, $block ) = @_;
     return if $self->{pid} && !$self->{hup};
-    $self->{config} = $config;
+    $self->{block} = $block;
     $self->{generation}++;
-    return $self->{pid} ? $self->reload($config) : $self->start($config);
+    return $self->{pid} ? $self->reload : $self->start;
 }
 
 sub start {
-    my ( $self, $config ) = @_;
+    my ($self) = @_;
     my $listen = IO::Socket::INET->new(
         LocalAddr => '127.0.0.1', LocalPort => 0, Proto => 'tcp', Listen => 511,
     ) or return "cannot listen: $!";
     $self->{port} = $listen->sockport;
-    $self->configure($config);
+    $self->configure;
 
     my @command = $self->command;
     my $pid     = fork;
@@ -89,8 +90,8 @@ sub command {
 # reload swaps the configuration of the running nginx, and makes sure of it:
 # the new worker answers and the old one is gone.
 sub reload {
-    my ( $self, $config ) = @_;
-    $self->configure($config);
+    my ($self) = @_;
+    $self->configure;
     kill HUP => $self->{pid};
     my $why = $self->await_generation( $self->{valgrind} ? 30 : 5 );
     return $why ? "failed to reload configuration: $why" : ();
@@ -180,7 +181,7 @@ sub DESTROY {
 # configure writes nginx.conf. A single process would do for most blocks, but one
 # that was handed its socket crashes (1.22.1): hence a master and one worker.
 sub configure {
-    my ( $self, $config ) = @_;
+    my ($self) = @_;
     my $modules = '';
     for my $name (qw(ndk_http_module ngx_http_lua_module)) {
         my $path = "/usr/lib/nginx/modules/$name.so";
@@ -214,6 +215,7 @@ http {
     lua_package_path '$self->{root}/lib/?.lua;;';
     lua_package_cpath '$self->{root}/build/?.so;;';
     $init
+$self->{block}{http_config}
 
     server {
         listen 127.0.0.1:$self->{port};
@@ -223,7 +225,7 @@ http {
             return 200 "$self->{generation} \$pid\\n";
         }
 
-$config
+$self->{block}{config}
     }
 }
 CONF
