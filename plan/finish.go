@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -26,11 +25,14 @@ func (p *parter) finish(out *Plan, lay layout) {
 		bucket.P90 = in90(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.P90 }))
 		out.Buckets = append(out.Buckets, bucket)
 	}
+	index := make(map[Goal]int, len(p.in.Work))
+	for i, w := range p.in.Work {
+		index[w.Goal] = i
+	}
 	for i := range out.Buckets {
 		for j := range out.Buckets[i].Pieces {
 			pc := &out.Buckets[i].Pieces[j]
-			work := slices.IndexFunc(p.in.Work, func(w Work) bool { return w.Goal == pc.Goal })
-			pc.Parts = parts[work]
+			pc.Parts = parts[index[pc.Goal]]
 			if pc.Parts == 1 {
 				pc.Files = nil // whatever the project has by then
 			}
@@ -39,9 +41,6 @@ func (p *parter) finish(out *Plan, lay layout) {
 	out.Lower = lay.lower
 	out.Optimal = len(out.Buckets) <= lay.lower
 	out.EndLower = p.in.Boot + time.Duration(lay.endLower)
-	if lay.lanes == 1 && !out.Optimal {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("no proof that %d machines are the fewest; at least %d are needed", len(out.Buckets), lay.lower))
-	}
 }
 
 // in90 rounds up to whole milliseconds: what is shown never understates.

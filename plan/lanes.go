@@ -31,7 +31,11 @@ func (p *parter) layLanes(limits []int64, lanes int) layout {
 	lay := layout{bays: bays, lower: lower, endLower: p.laneEnd(len(bays), lanes)}
 	// The same machines may do with less time, which is an earlier end and,
 	// where lanes stand idle, less money.
-	lo, hi := lay.endLower, p.end(lay)*int64(time.Second)
+	hi := min(limits[0], p.end(lay)*int64(time.Second))
+	lo := hi / 2
+	if lay.endLower < hi { // not so when a goal alone is over the limit
+		lo = max(lo, lay.endLower)
+	}
 	for range 8 {
 		target := lo + (hi-lo)/2
 		next := p.filled(target, lanes, len(bays))

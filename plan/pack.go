@@ -95,16 +95,13 @@ func (p *parter) best() layout {
 			lanes = append(lanes, l)
 		}
 	}
-	var best layout
-	lower := 0
-	for i, l := range lanes {
+	best := p.lay(lanes[0])
+	lower := best.lower
+	for _, l := range lanes[1:] {
 		lay := p.lay(l)
-		if i == 0 || p.compare(lay, best) < 0 {
-			lower = min(lower, lay.lower)
+		lower = min(lower, lay.lower) // a bound holds only for its own lanes
+		if p.compare(lay, best) < 0 {
 			best = lay
-		}
-		if i == 0 || lay.lower < lower {
-			lower = lay.lower
 		}
 	}
 	best.lower = lower
