@@ -76,7 +76,7 @@ func (s *Server) nextDelivery() (Delivery, event, bool) {
 // meanwhile: then it is still due.
 func (s *Server) attempt(ctx context.Context, d Delivery, e event) {
 	start := s.cfg.Now()
-	code, header, body, err := s.post(ctx, d, e)
+	code, header, body, err := s.post(ctx, e)
 	if ctx.Err() != nil {
 		return
 	}
@@ -97,7 +97,7 @@ func (s *Server) attempt(ctx context.Context, d Delivery, e event) {
 	}
 }
 
-func (s *Server) post(ctx context.Context, d Delivery, e event) (int, http.Header, string, error) {
+func (s *Server) post(ctx context.Context, e event) (int, http.Header, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.WebhookURL, bytes.NewReader(e.Payload))

@@ -1,7 +1,6 @@
 package githubtest
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -56,7 +55,7 @@ func (s *Server) getDelivery(r *request) (reply, error) {
 		e, _ := st.events.get(d.Event)
 		body = s.render(st).delivery(d)
 		body["url"] = s.cfg.WebhookURL
-		body["request"] = obj{"headers": flat(s.webhookHeader(e)), "payload": json.RawMessage(e.Payload)}
+		body["request"] = obj{"headers": flat(s.webhookHeader(e)), "payload": e.Payload}
 		body["response"] = obj{"headers": flat(d.Headers), "payload": d.Body}
 		return nil
 	})

@@ -92,7 +92,7 @@ func (s *Server) dispatchWorkflow(r *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	err = s.update(func(st *state, x *tx) error {
+	err = s.update(func(_ *state, x *tx) error {
 		run, err = s.addRun(x, run, jobs)
 		return err
 	})

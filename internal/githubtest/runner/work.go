@@ -52,7 +52,8 @@ func (w *work) run(ctx context.Context) string {
 	reportCtx, endReport := context.WithCancel(context.WithoutCancel(ctx))
 	defer endReport()
 	var side sync.WaitGroup
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace+farewell, endReport) })()
+	forget := context.AfterFunc(ctx, func() { time.AfterFunc(grace+farewell, endReport) })
+	defer forget()
 	done := make(chan struct{})
 	side.Go(func() { log.run(reportCtx, done) })
 	side.Go(func() { w.beat(jobCtx, stop) })
