@@ -246,6 +246,13 @@ echo "said by the step"
 	}
 }
 
+func TestRunnerWithoutHome(t *testing.T) {
+	w := newWorld(t, "true\n")
+	if code, out := w.run(t.Context(), w.start(), w.env("HOME=")); code != 0 || w.job().Conclusion != "success" {
+		t.Errorf("exit %d, job %s:\n%s", code, w.job().Conclusion, out)
+	}
+}
+
 func TestFailedStepFailsTheJobOnly(t *testing.T) {
 	w := newWorld(t, "exit 3\n")
 	if code, out := w.run(t.Context(), w.start(), w.env()); code != 0 || w.job().Conclusion != "failure" {

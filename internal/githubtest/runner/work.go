@@ -151,6 +151,9 @@ func (w *work) steps(ctx context.Context, dir string, log io.Writer) error {
 	// Steps see the environment of act itself, as with actions/runner. Its own
 	// settings must not come from the machine, and Docker is never asked.
 	cmd.Env = append(w.environment(), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "DOCKER_HOST=")
+	if lookup(w.env, "HOME") == "" {
+		cmd.Env = append(cmd.Env, "HOME="+dir) // act refuses to start without one
+	}
 	if err := w.wait(cmd, log); err != nil {
 		return fmt.Errorf("job failed: %w", err)
 	}
