@@ -21,6 +21,7 @@ func documentRules() []Rule {
 		{architecture + " shows the import table", checkTableShown},
 		{architecture + " draws the states that the code has", checkStates},
 		{dependencies + " has a reason for each direct dependency", checkReasons},
+		{"go.mod requires directly what is imported, and nothing else", checkDirect},
 		{"a link in a document leads to a file", checkLinks},
 	}
 }
@@ -129,31 +130,63 @@ var (
 	reason   = regexp.MustCompile("(?m)^\\| `([^` ]+/[^` ]+)` \\|")
 )
 
-// checkReasons compares the direct dependencies of go.mod with the first
-// column of the document's table, both ways.
-func checkReasons(t Tree) (out []Offence) {
+// direct returns the modules that go.mod requires for our own sake.
+func (t Tree) direct() (modules []string, bad []Offence) {
 	mod, bad := t.text("go.mod")
+	for _, m := range required.FindAllStringSubmatch(mod, -1) {
+		if m[2] == "" {
+			modules = append(modules, m[1])
+		}
+	}
+	return modules, bad
+}
+
+// checkReasons compares the direct dependencies with the first column of the
+// document's table, both ways.
+func checkReasons(t Tree) (out []Offence) {
+	want, bad := t.direct()
 	doc, bad2 := t.text(dependencies)
 	if bad = append(bad, bad2...); bad != nil {
 		return bad
 	}
-	var have, want []string
+	var have []string
 	for _, m := range reason.FindAllStringSubmatch(doc, -1) {
 		have = append(have, m[1])
 	}
-	for _, m := range required.FindAllStringSubmatch(mod, -1) {
-		if m[2] == "" {
-			want = append(want, m[1])
-		}
+	return append(lacking(want, have, dependencies, "has no reason for "), lacking(have, want, dependencies, "explains what go.mod does not require: ")...)
+}
+
+// checkDirect compares the direct dependencies with what is imported, both
+// ways. It is the part of go mod tidy that needs no network.
+func checkDirect(t Tree) []Offence {
+	want, bad := t.direct()
+	if bad != nil {
+		return bad
 	}
-	for _, m := range want {
-		if !slices.Contains(have, m) {
-			out = append(out, Offence{Path: dependencies, Text: "has no reason for " + m})
+	var have []string
+	t.imports(func(_ File, imported string, _ Offence) {
+		host, _, _ := strings.Cut(imported, "/")
+		if !strings.Contains(host, ".") || below(imported, module) {
+			return
 		}
-	}
-	for _, m := range have {
-		if !slices.Contains(want, m) {
-			out = append(out, Offence{Path: dependencies, Text: m + " is no direct dependency"})
+		name := imported
+		for _, m := range want {
+			if below(imported, m) && (name == imported || len(m) > len(name)) {
+				name = m
+			}
+		}
+		if !slices.Contains(have, name) {
+			have = append(have, name)
+		}
+	})
+	return append(lacking(have, want, "go.mod", "does not require by itself "), lacking(want, have, "go.mod", "requires what nothing imports: ")...)
+}
+
+// lacking makes an offence of each name that the others lack.
+func lacking(names, others []string, where, text string) (out []Offence) {
+	for _, name := range names {
+		if !slices.Contains(others, name) {
+			out = append(out, Offence{Path: where, Text: text + name})
 		}
 	}
 	return out

@@ -90,7 +90,13 @@ func documentCases() map[string][]ruleCase {
 		dependencies + " has a reason for each direct dependency": {
 			{"it does", files{"go.mod": mod, dependencies: "| `example.org/a` | because |\n"}, nil},
 			{"one is missing, one is gone", files{"go.mod": mod, dependencies: "| `example.org/b` | because |\n"}, []string{
-				dependencies + ": example.org/b is no direct dependency", dependencies + ": has no reason for example.org/a"}},
+				dependencies + ": explains what go.mod does not require: example.org/b", dependencies + ": has no reason for example.org/a"}},
+		},
+		"go.mod requires directly what is imported, and nothing else": {
+			{"a package of the module is enough", files{"go.mod": mod, "plan/x.go": imports("plan", "example.org/a/deep", "fmt", "@/bot")}, nil},
+			{"a stranger's, and one that nobody needs", files{"go.mod": mod, "plan/x_test.go": imports("plan", "example.org/b", "example.org/ab")}, []string{
+				"go.mod: does not require by itself example.org/ab", "go.mod: does not require by itself example.org/b",
+				"go.mod: requires what nothing imports: example.org/a"}},
 		},
 		"a link in a document leads to a file": {
 			{"it does, or leaves the house", files{"README.md": "[a](docs/a.md#b) [c](https://example.org) [d](#d)", "docs/a.md": ""}, nil},
