@@ -49,7 +49,7 @@ check: test-packages check-packages build format vet lint workflows modules gene
 .PHONY: bench
 bench: go ## time report.Parse and plan.Pack ten times; OLD=FILE compares with an earlier bin/bench.txt
 	@mkdir -p bin
-	go test -run '^$$' -bench . -benchmem -count 10 ./report ./plan | tee bin/bench.txt
+	go test -run '^$$' -bench . -benchmem -count 10 ./report ./plan/... | tee bin/bench.txt
 	go tool -modfile=tools.mod benchstat $(OLD) bin/bench.txt
 
 .PHONY: fuzz
