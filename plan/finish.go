@@ -21,8 +21,8 @@ func (p *parter) finish(out *Plan, lay layout) {
 				out.Builds++
 			}
 		}
-		bucket.Estimate = in90(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.Median }))
-		bucket.P90 = in90(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.P90 }))
+		bucket.Estimate = upMillis(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.Median }))
+		bucket.P90 = upMillis(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.P90 }))
 		out.Buckets = append(out.Buckets, bucket)
 	}
 	index := make(map[Goal]int, len(p.in.Work))
@@ -43,8 +43,8 @@ func (p *parter) finish(out *Plan, lay layout) {
 	out.EndLower = p.in.Boot + time.Duration(lay.endLower)
 }
 
-// in90 rounds up to whole milliseconds: what is shown never understates.
-func in90(d time.Duration) time.Duration {
+// upMillis rounds up to whole milliseconds: what is shown never understates.
+func upMillis(d time.Duration) time.Duration {
 	return (d + time.Millisecond - 1) / time.Millisecond * time.Millisecond
 }
 
@@ -91,14 +91,15 @@ func (p *parter) joined(lane []part) []part {
 
 func (p *parter) piece(pt part, number int) Piece {
 	w := p.in.Work[pt.work]
-	piece := Piece{Goal: w.Goal, Part: number}
+	piece := Piece{Goal: w.Goal, Part: number, Build: w.Build, CPUShare: w.CPUShare}
 	for _, f := range pt.files {
 		if w.Files[f].Path != "" {
 			piece.Files = append(piece.Files, w.Files[f].Path)
 		}
 		piece.Estimate += w.Files[f].Median
+		piece.P90 += w.Files[f].P90
 	}
-	piece.Estimate = in90(piece.Estimate)
+	piece.Estimate, piece.P90 = upMillis(piece.Estimate), upMillis(piece.P90)
 	return piece
 }
 

@@ -62,7 +62,10 @@ func (p Plan) Notes() []string {
 	if len(p.Buckets) == 0 {
 		return []string{"nothing to run"}
 	}
-	notes := []string{p.proof(), p.Basis.String()}
+	notes := []string{p.proof()}
+	if p.Basis != "" {
+		notes = append(notes, "estimates: "+p.Basis)
+	}
 	if least, most := p.cost(); most > 0 {
 		note := fmt.Sprintf("price: %.2f to %.2f USD (%s, spot to on demand, prices of %s)", least, most, p.Price.Type, p.Price.Date)
 		notes = append(notes, note)
@@ -77,19 +80,6 @@ func (p Plan) proof() string {
 	}
 	return note + fmt.Sprintf("; end: %d min, not below %d min with as many machines; machine time: %d min",
 		ceilMinutes(p.End()), ceilMinutes(p.EndLower), ceilMinutes(p.Machine()))
-}
-
-// String says what estimates rest on.
-func (b Basis) String() string {
-	note := fmt.Sprintf("estimates: %d goals measured", b.Measured)
-	if b.Measured > 0 && b.Runs > 0 {
-		note += fmt.Sprintf(" (%d runs or more", b.Runs)
-		if !b.Oldest.IsZero() {
-			note += ", the oldest of " + b.Oldest.UTC().Format(time.DateOnly)
-		}
-		note += ")"
-	}
-	return note + fmt.Sprintf(", %d counted by blocks, %d guessed", b.Counted, b.Guessed)
 }
 
 // cost returns the plan's price in dollars, all on spot and all on demand.

@@ -45,7 +45,10 @@ type Piece struct {
 	Part     int           `json:"part"`            // from 1
 	Parts    int           `json:"parts"`           // 1 when the goal is whole
 	Files    []string      `json:"files,omitempty"` // test files in order; none means all the goal has
-	Estimate time.Duration `json:"estimate"`        // wall time without boot and build
+	Estimate time.Duration `json:"estimate"`        // wall time without boot and build, as it usually is
+	P90      time.Duration `json:"p90,omitempty"`   // the same at the 90th percentile
+	Build    time.Duration `json:"build,omitempty"` // before the first file
+	CPUShare float64       `json:"cpu_share,omitempty"`
 }
 
 // String returns "tv-ngx_lua", or "tv-ngx_lua[2/5]" for a slice.
@@ -88,17 +91,8 @@ type Plan struct {
 	EndLower time.Duration `json:"end_lower"`          // with as many machines, no plan ends earlier
 	Boot     time.Duration `json:"boot,omitempty"`     // of each machine
 	Builds   int           `json:"builds,omitempty"`   // builds of all machines together
-	Basis    Basis         `json:"basis"`              // what the estimates rest on
+	Basis    string        `json:"basis,omitempty"`    // a sentence: what the estimates rest on
 	Price    Price         `json:"price"`              // of a machine
-}
-
-// Basis counts the goals of a plan by what their durations rest on.
-type Basis struct {
-	Measured int       `json:"measured"` // history of the goal itself
-	Counted  int       `json:"counted"`  // its test files' blocks
-	Guessed  int       `json:"guessed"`  // nothing: ten minutes each
-	Runs     int       `json:"runs"`     // fewest runs behind a measured goal
-	Oldest   time.Time `json:"oldest,omitzero"`
 }
 
 // Price is what a machine costs, in dollars per hour.

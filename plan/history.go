@@ -36,16 +36,6 @@ type History struct {
 
 type historyKey struct{ arch, nginx, goal, file, phase string }
 
-// Estimate is what history makes of a key.
-type Estimate struct {
-	Mean     time.Duration // weighted, the newest runs most
-	P90      time.Duration // weighted 90th percentile, not below Mean
-	CPUShare float64       // CPU seconds per second; 0 when never measured
-	Runs     int           // behind it
-	Newest   time.Time
-	Failed   bool // only failed runs are known; their durations are used
-}
-
 const (
 	keepRuns   = 20  // observations of a key that are kept
 	recency    = 0.8 // weight of a run against the one after it
@@ -158,9 +148,10 @@ func (h *History) Write(w io.Writer) error {
 // Estimate looks a goal or one of its files up, on the arch and the nginx core
 // named; where that core was never measured, the newest measured one decides.
 // False: nothing is known.
-func (h *History) Estimate(o Observation) (Estimate, bool) {
+func (h *History) Estimate(o Observation) (File, bool) {
 	k := o.key()
 	if e, ok := estimate(h.seen[k]); ok {
+		e.Path = o.File
 		return e, true
 	}
 	var cores []string
@@ -175,25 +166,26 @@ func (h *History) Estimate(o Observation) (Estimate, bool) {
 	for _, core := range cores {
 		k.nginx = core
 		if e, ok := estimate(h.seen[k]); ok {
+			e.Path = o.File
 			return e, true
 		}
 	}
-	return Estimate{}, false
+	return File{}, false
 }
 
 // estimate weighs a key's observations. Interrupted runs say nothing of a
 // duration; failed ones are used only when there is no good one.
-func estimate(all []Observation) (Estimate, bool) {
+func estimate(all []Observation) (File, bool) {
 	pick := func(outcome string) []Observation {
 		return slices.DeleteFunc(slices.Clone(all), func(o Observation) bool { return o.Outcome != outcome })
 	}
-	e := Estimate{}
+	e := File{}
 	used := pick("")
 	if len(used) == 0 {
 		used, e.Failed = pick("failed"), true
 	}
 	if len(used) == 0 {
-		return Estimate{}, false
+		return File{}, false
 	}
 	var total, sum, cpu, cpuWall float64
 	weights := map[int]float64{}
@@ -220,8 +212,8 @@ func estimate(all []Observation) (Estimate, bool) {
 			break
 		}
 	}
-	e.Mean = seconds(sum / total)
-	e.P90 = max(seconds(p90), e.Mean)
+	e.Median = seconds(sum / total)
+	e.P90 = max(seconds(p90), e.Median)
 	e.Runs, e.Newest = len(used), used[0].At
 	if cpuWall > 0 {
 		e.CPUShare = cpu / cpuWall

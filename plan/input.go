@@ -16,7 +16,7 @@ type Input struct {
 	Cores    int           // of a machine; 0 is 2
 	Boot     time.Duration // of each machine, preparation included
 	Price    Price
-	Basis    Basis
+	Basis    string      // a sentence: what the estimates rest on
 	Warnings []string    // about the estimates; they become the plan's
 	Nodes    int         // of the exact search; 0 is a default that takes well under two seconds
 	Stop     func() bool // a backstop against a slow machine: true ends the search early, and the plan says so
@@ -30,12 +30,17 @@ type Work struct {
 	Files    []File        // at least one
 }
 
-// File is one test file, the smallest thing that is planned. A goal whose
-// files are unknown has a single one without a path: it cannot be cut.
+// File is one test file, the smallest thing that is planned, and what is known
+// of its duration. A goal whose files are unknown has a single one without a
+// path: it cannot be cut.
 type File struct {
-	Path   string
-	Median time.Duration
-	P90    time.Duration // not below Median
+	Path     string
+	Median   time.Duration // of history: the weighted mean, the newest runs most
+	P90      time.Duration // not below Median
+	CPUShare float64       // CPU seconds per second as measured; 0 when never measured
+	Runs     int           // behind the estimate; 0 is no history
+	Newest   time.Time     // of those runs
+	Failed   bool          // only failed runs are known; their durations are used
 }
 
 // Bounds of an input; nothing real comes near.

@@ -62,7 +62,8 @@ func (r Request) Validate() error {
 	if r.Limit != 0 && (r.Limit < time.Minute || r.Limit > 1440*time.Minute || r.Limit%time.Minute != 0) {
 		return badValue("-t", fmt.Sprint(r.Limit.Minutes()), "give whole minutes from 1 to 1440, such as -t 60")
 	}
-	return validateRegexp("-e", r.Exclude)
+	_, err := r.Pattern()
+	return err
 }
 
 func (r Request) validateOptions() error {
@@ -78,18 +79,6 @@ func (r Request) validateOptions() error {
 		return badValue("-b", o.Revision, "give a catalog revision")
 	case len(o.CCOpt) > maxWord || hasControl(o.CCOpt):
 		return badValue("-o", o.CCOpt, fmt.Sprintf("give compiler flags of at most %d bytes on one line", maxWord))
-	}
-	return nil
-}
-
-// validateRegexp refuses what RE2 does not know, with the construct at fault.
-func validateRegexp(flag, re string) error {
-	if len(re) > maxWord {
-		return badValue(flag, re, fmt.Sprintf("keep the pattern under %d bytes", maxWord))
-	}
-	_, err := CompilePattern(re)
-	if err != nil {
-		return &UsageError{Word: flag + " " + clip(re), What: err.Error(), Do: "patterns are RE2: no look-around and no back-references"}
 	}
 	return nil
 }

@@ -24,15 +24,18 @@ type search struct {
 	bins  int
 	nodes int // left to visit
 	stop  func() bool
+	first []int   // of each bin begun, its first size
 	small []int64 // sum of sizes from i on, used or not: what could still fill a bin
 }
 
-// fit packs sizes, none above limit, into n bins of limit, within nodes; it
-// returns the nodes that are left.
-func fit(sizes []int64, limit int64, n, nodes int, stop func() bool) (bins [][]int, answer finding, left int) {
+// fit packs sizes, none above limit, into n bins of limit, and spends at most
+// one of so many parts of the nodes that are left.
+func (p *packer) fit(sizes []int64, limit int64, n, part int) (bins [][]int, answer finding) {
 	order := decreasing(sizes)
-	s := &search{limit: limit, bins: n, nodes: nodes, stop: stop,
+	nodes := max(p.nodes/part, 1)
+	s := &search{limit: limit, bins: n, nodes: nodes, stop: p.stop, first: make([]int, n),
 		size: make([]int64, len(order)), used: make([]bool, len(order)), bin: make([]int, len(order)), small: make([]int64, len(order)+1)}
+	defer func() { p.nodes -= nodes - s.nodes }()
 	var sum int64
 	for i, it := range order {
 		s.size[i] = sizes[it]
@@ -43,19 +46,19 @@ func fit(sizes []int64, limit int64, n, nodes int, stop func() bool) (bins [][]i
 	}
 	waste := int64(n)*limit - sum
 	if waste < 0 {
-		return nil, impossible, nodes
+		return nil, impossible
 	}
 	if !s.next(0, 0, waste) {
 		if s.nodes <= 0 {
-			return nil, undecided, 0
+			return nil, undecided
 		}
-		return nil, impossible, s.nodes
+		return nil, impossible
 	}
 	bins = make([][]int, n)
 	for i, it := range order {
 		bins[s.bin[i]] = append(bins[s.bin[i]], it)
 	}
-	return slices.DeleteFunc(bins, func(b []int) bool { return len(b) == 0 }), found, s.nodes
+	return slices.DeleteFunc(bins, func(b []int) bool { return len(b) == 0 }), found
 }
 
 // next begins bin b with the largest size left; from is a hint where it lies.
@@ -69,8 +72,8 @@ func (s *search) next(b, from int, waste int64) bool {
 	if b == s.bins || !s.spend() {
 		return false
 	}
-	s.used[from], s.bin[from] = true, b
-	if s.fill(b, from+1, from, s.limit-s.size[from], waste) {
+	s.used[from], s.bin[from], s.first[b] = true, b, from
+	if s.fill(b, from+1, s.limit-s.size[from], waste) {
 		return true
 	}
 	s.used[from] = false
@@ -78,8 +81,7 @@ func (s *search) next(b, from int, waste int64) bool {
 }
 
 // fill tries every way to fill the room left in bin b with sizes from i on.
-// first is the bin's first size.
-func (s *search) fill(b, i, first int, room, waste int64) bool {
+func (s *search) fill(b, i int, room, waste int64) bool {
 	if !s.spend() {
 		return false
 	}
@@ -87,13 +89,13 @@ func (s *search) fill(b, i, first int, room, waste int64) bool {
 		i++
 	}
 	if i == len(s.size) {
-		return room <= waste && s.next(b+1, first+1, waste-room)
+		return room <= waste && s.next(b+1, s.first[b]+1, waste-room)
 	}
 	if room-s.small[i] > waste {
 		return false // even all of the rest leaves too much room
 	}
 	s.used[i], s.bin[i] = true, b
-	if s.fill(b, i+1, first, room-s.size[i], waste) {
+	if s.fill(b, i+1, room-s.size[i], waste) {
 		return true
 	}
 	s.used[i] = false
@@ -102,7 +104,7 @@ func (s *search) fill(b, i, first int, room, waste int64) bool {
 	for i < len(s.size) && (s.used[i] || s.size[i] == same) {
 		i++
 	}
-	return s.fill(b, i, first, room, waste)
+	return s.fill(b, i, room, waste)
 }
 
 // spend counts a node and says whether the search may go on.

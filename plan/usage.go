@@ -163,14 +163,24 @@ func placed(err error, words []string) error {
 	return err
 }
 
-// CompilePattern compiles an -e pattern. What RE2 does not know, such as a
-// look-behind, is refused with its construct and place.
-func CompilePattern(pattern string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(pattern)
-	var se *syntax.Error
-	if errors.As(err, &se) {
-		at := strings.Index(pattern, se.Expr) + 1
-		return nil, fmt.Errorf("is no RE2 pattern: %s %q at character %d", se.Code, se.Expr, max(at, 1))
+// Pattern compiles the -e pattern. What RE2 does not know, such as a
+// look-behind, is refused with its construct and place; the error is a *UsageError.
+func (r Request) Pattern() (*regexp.Regexp, error) {
+	bad := &UsageError{Word: "-e " + clip(r.Exclude), Do: "patterns are RE2: no look-around and no back-references"}
+	if len(r.Exclude) > maxWord {
+		bad.What, bad.Do = "is too long", fmt.Sprintf("keep the pattern under %d bytes", maxWord)
+		return nil, bad
 	}
-	return re, err
+	re, err := regexp.Compile(r.Exclude)
+	var se *syntax.Error
+	switch {
+	case errors.As(err, &se):
+		at := strings.Index(r.Exclude, se.Expr) + 1
+		bad.What = fmt.Sprintf("is no RE2 pattern: %s %q at character %d", se.Code, se.Expr, max(at, 1))
+		return nil, bad
+	case err != nil:
+		bad.What = clip(err.Error())
+		return nil, bad
+	}
+	return re, nil
 }

@@ -37,8 +37,7 @@ func (p *packer) fewest(sizes []int64, limit int64) packed {
 		return out
 	}
 	for n := out.lower; n < len(out.bins); n++ {
-		bins, answer, left := fit(sizes, limit, n, p.share(4), p.stop)
-		p.spent(4, left)
+		bins, answer := p.fit(sizes, limit, n, 4)
 		switch {
 		case answer == found:
 			out.bins = bins
@@ -133,9 +132,7 @@ func (p *packer) within(sizes []int64, limit int64, n int) ([][]int, finding) {
 	if len(sizes) > exactItems {
 		return nil, undecided
 	}
-	bins, answer, left := fit(sizes, limit, n, p.share(8), p.stop)
-	p.spent(8, left)
-	return bins, answer
+	return p.fit(sizes, limit, n, 8)
 }
 
 // levelBound is what the fullest of n bins holds at least.
@@ -154,12 +151,6 @@ func levelBound(sizes []int64, n int) int64 {
 	}
 	return bound
 }
-
-// share is the part of the nodes that one search may use; spent gives back
-// what it did not.
-func (p *packer) share(part int) int { return max(p.nodes/part, 1) }
-
-func (p *packer) spent(part, left int) { p.nodes -= p.share(part) - left }
 
 func pick(sizes []int64, items []int) []int64 {
 	out := make([]int64, len(items))

@@ -63,12 +63,12 @@ func (k *checker) modes() {
 func (k *checker) kinds() {
 	for i, kd := range k.c.kinds {
 		at := fmt.Sprintf("$[%d]", i)
-		k.names("kinds.yaml", at+".modes", "mode", kd.Modes, k.modeNames())
-		k.names("kinds.yaml", at+".units", "unit", kd.Units, k.unitNames())
-		k.names("kinds.yaml", at+".sources", "source", kd.Sources, k.sourceNames())
+		k.names(spot{"kinds.yaml", at + ".modes"}, "mode", kd.Modes, k.modeNames())
+		k.names(spot{"kinds.yaml", at + ".units"}, "unit", kd.Units, k.unitNames())
+		k.names(spot{"kinds.yaml", at + ".sources"}, "source", kd.Sources, k.sourceNames())
 		k.env("kinds.yaml", at+".env", kd.Env)
 		for _, m := range slices.Sorted(maps.Keys(kd.ModeEnv)) {
-			k.name("kinds.yaml", at+".mode_env."+m, "mode", m, kd.Modes)
+			k.name(spot{"kinds.yaml", at + ".mode_env." + m}, "mode", m, kd.Modes)
 			k.env("kinds.yaml", at+".mode_env."+m, kd.ModeEnv[m])
 		}
 	}
@@ -102,7 +102,7 @@ func (k *checker) releases() {
 func (k *checker) units() {
 	needs := map[string][]string{}
 	for i, u := range k.c.units {
-		k.names("units.yaml", fmt.Sprintf("$[%d].needs", i), "unit", u.Needs, k.unitNames())
+		k.names(spot{"units.yaml", fmt.Sprintf("$[%d].needs", i)}, "unit", u.Needs, k.unitNames())
 		needs[u.Name] = u.Needs
 	}
 	state := map[string]int{} // 1 while below it, 2 when done
@@ -140,7 +140,7 @@ func (k *checker) project(p plan.Project) {
 	}
 	kd, ok := find(k.c.kinds, func(kd kind) bool { return kd.Name == p.Kind })
 	if !ok {
-		k.name(file, "$.kind", "kind", p.Kind, k.kindNames())
+		k.name(spot{file, "$.kind"}, "kind", p.Kind, k.kindNames())
 		return
 	}
 	if !projectName.MatchString(p.Name) || slices.Contains(k.modeNames(), p.Name) {
@@ -152,7 +152,7 @@ func (k *checker) project(p plan.Project) {
 	for i, m := range p.Modes {
 		switch at := fmt.Sprintf("$.modes[%d]", i); {
 		case !slices.Contains(k.modeNames(), m):
-			k.name(file, at, "mode", m, kd.Modes)
+			k.name(spot{file, at}, "mode", m, kd.Modes)
 		case !slices.Contains(kd.Modes, m):
 			k.badAt(file, at, "projects of kind %s have no mode %s; they have %s", kd.Name, m, strings.Join(kd.Modes, " "))
 		case slices.Index(p.Modes, m) != i:
@@ -164,14 +164,14 @@ func (k *checker) project(p plan.Project) {
 }
 
 func (k *checker) projectNames(p plan.Project, file string) {
-	k.names(file, "$.needs", "project or source", p.Needs, append(k.projectList(), k.sourceNames()...))
-	k.names(file, "$.sources", "project or source", p.Sources, append(k.projectList(), k.sourceNames()...))
-	k.names(file, "$.services", "service", p.Services, k.serviceNames())
-	k.names(file, "$.units", "unit", p.Units, k.unitNames())
+	k.names(spot{file, "$.needs"}, "project or source", p.Needs, append(k.projectList(), k.sourceNames()...))
+	k.names(spot{file, "$.sources"}, "project or source", p.Sources, append(k.projectList(), k.sourceNames()...))
+	k.names(spot{file, "$.services"}, "service", p.Services, k.serviceNames())
+	k.names(spot{file, "$.units"}, "unit", p.Units, k.unitNames())
 	k.env(file, "$.env", p.Env)
 	k.env(file, "$.test.env", p.Test.Env)
 	for _, m := range slices.Sorted(maps.Keys(p.ModeEnv)) {
-		k.name(file, "$.mode_env."+m, "mode", m, k.modeNames())
+		k.name(spot{file, "$.mode_env." + m}, "mode", m, k.modeNames())
 		k.env(file, "$.mode_env."+m, p.ModeEnv[m])
 	}
 }
@@ -189,7 +189,7 @@ func (k *checker) projectTest(p plan.Project, kd kind, file string) {
 		k.badAt(file, "$.test.glob", "glob %q must stay within the project", g)
 	}
 	for _, m := range slices.Sorted(maps.Keys(p.Test.Command)) {
-		k.name(file, "$.test.command."+m, "mode", m, k.modeNames())
+		k.name(spot{file, "$.test.command." + m}, "mode", m, k.modeNames())
 	}
 	if p.Test.Timeout < 0 || p.Order < 0 {
 		k.badAt(file, "$", "order and timeout may not be negative")
@@ -218,15 +218,18 @@ func (k *checker) env(file, at string, env map[string]string) {
 	}
 }
 
-func (k *checker) names(file, at, what string, names, known []string) {
+// spot is a place in a file: a path such as "$.modes[1]".
+type spot struct{ file, path string }
+
+func (k *checker) names(at spot, what string, names, known []string) {
 	for i, n := range names {
-		k.name(file, fmt.Sprintf("%s[%d]", at, i), what, n, known)
+		k.name(spot{at.file, fmt.Sprintf("%s[%d]", at.path, i)}, what, n, known)
 	}
 }
 
-func (k *checker) name(file, at, what, name string, known []string) {
+func (k *checker) name(at spot, what, name string, known []string) {
 	if !slices.Contains(known, name) {
-		k.badAt(file, at, "unknown %s %q%s", what, name, suggest(name, known))
+		k.badAt(at.file, at.path, "unknown %s %q%s", what, name, suggest(name, known))
 	}
 }
 

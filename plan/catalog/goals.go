@@ -45,13 +45,9 @@ func (c *Catalog) Goals(targets []string, exclude string) (goals []plan.Goal, dr
 		return nil, nil, &plan.UsageError{What: fmt.Sprintf("%d targets are too many", len(targets)),
 			Do: fmt.Sprintf("give at most %d; a mode such as tv or a project such as ngx_lua names many goals", maxTargets)}
 	}
-	re, err := plan.CompilePattern(exclude)
-	if err != nil || len(exclude) > 512 {
-		what := "is longer than 512 bytes"
-		if err != nil {
-			what = err.Error()
-		}
-		return nil, nil, &plan.UsageError{Word: "-e " + clip(exclude), What: what, Do: "patterns are RE2: no look-around and no back-references"}
+	re, err := plan.Request{Exclude: exclude}.Pattern()
+	if err != nil {
+		return nil, nil, err
 	}
 	seen := map[plan.Goal]bool{}
 	for _, target := range targets {

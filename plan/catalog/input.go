@@ -35,10 +35,11 @@ func (c *Catalog) InputFrom(r plan.Request, goals []plan.Goal, h *plan.History) 
 	if e, ok := h.Estimate(plan.Observation{Arch: r.Options.Arch, Phase: "boot"}); ok && !r.BootSet {
 		in.Boot = e.P90
 	}
-	est := estimator{c: c, h: h, r: r, in: &in}
+	est := estimator{c: c, h: h, r: r}
 	for _, g := range goals {
 		in.Work = append(in.Work, est.work(g))
 	}
+	in.Basis = est.sentence()
 	if len(est.guessed) > 0 {
 		in.Warnings = append(in.Warnings, fmt.Sprintf("no duration is known, ten minutes are guessed for each of: %s", strings.Join(est.guessed, " ")))
 	}
@@ -53,7 +54,7 @@ type estimator struct {
 	c       *Catalog
 	h       *plan.History
 	r       plan.Request
-	in      *plan.Input
+	basis   basis
 	guessed []string
 	counted []string
 }
@@ -72,7 +73,7 @@ func (e *estimator) work(g plan.Goal) plan.Work {
 		w.Build = est.P90
 	}
 	if e.measured(&w, project) || e.shared(&w, project) {
-		e.in.Basis.Measured++
+		e.basis.measured++
 		return w
 	}
 	e.count(&w, project, mode)
@@ -84,7 +85,7 @@ func (e *estimator) work(g plan.Goal) plan.Work {
 func (e *estimator) measured(w *plan.Work, p plan.Project) bool {
 	var files []plan.File
 	var cpu, wall float64
-	basis := e.in.Basis
+	basis := e.basis
 	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
 		asked := e.asked(w.Goal)
 		asked.File = path
@@ -92,10 +93,10 @@ func (e *estimator) measured(w *plan.Work, p plan.Project) bool {
 		if !ok {
 			return false
 		}
-		files = append(files, plan.File{Path: path, Median: est.Mean, P90: est.P90})
+		files = append(files, est)
 		if est.CPUShare > 0 {
-			cpu += est.CPUShare * est.Mean.Seconds()
-			wall += est.Mean.Seconds()
+			cpu += est.CPUShare * est.Median.Seconds()
+			wall += est.Median.Seconds()
 		}
 		basis = rests(basis, est)
 	}
@@ -105,7 +106,7 @@ func (e *estimator) measured(w *plan.Work, p plan.Project) bool {
 	if wall > 0 {
 		w.CPUShare = cpu / wall
 	}
-	w.Files, e.in.Basis = files, basis
+	w.Files, e.basis = files, basis
 	return true
 }
 
@@ -118,8 +119,8 @@ func (e *estimator) shared(w *plan.Work, p plan.Project) bool {
 	if est.CPUShare > 0 {
 		w.CPUShare = est.CPUShare
 	}
-	w.Files = share(p, est.Mean, est.P90)
-	e.in.Basis = rests(e.in.Basis, est)
+	w.Files = share(p, est.Median, est.P90)
+	e.basis = rests(e.basis, est)
 	return true
 }
 
@@ -132,13 +133,11 @@ func (e *estimator) count(w *plan.Work, p plan.Project, m plan.Mode) {
 	if blocks == 0 {
 		w.Files = []plan.File{{Median: guess, P90: guess}}
 		e.guessed = append(e.guessed, w.Goal.String())
-		e.in.Basis.Guessed++
 		return
 	}
 	total := time.Duration(float64(blocks) * m.PerBlock * float64(time.Second))
 	w.Files = share(p, total, total)
 	e.counted = append(e.counted, w.Goal.String())
-	e.in.Basis.Counted++
 }
 
 // share gives each file its part of a duration by its blocks; the parts add up
@@ -165,13 +164,32 @@ func share(p plan.Project, mean, p90 time.Duration) []plan.File {
 	return files
 }
 
-// rests notes the weakest of what measured goals rest on.
-func rests(b plan.Basis, e plan.Estimate) plan.Basis {
-	if b.Runs == 0 || e.Runs < b.Runs {
-		b.Runs = e.Runs
+// basis is what measured goals rest on, at their weakest.
+type basis struct {
+	measured int
+	runs     int
+	oldest   time.Time
+}
+
+func rests(b basis, e plan.File) basis {
+	if b.runs == 0 || e.Runs < b.runs {
+		b.runs = e.Runs
 	}
-	if !e.Newest.IsZero() && (b.Oldest.IsZero() || e.Newest.Before(b.Oldest)) {
-		b.Oldest = e.Newest
+	if !e.Newest.IsZero() && (b.oldest.IsZero() || e.Newest.Before(b.oldest)) {
+		b.oldest = e.Newest
 	}
 	return b
+}
+
+// sentence says what all estimates rest on.
+func (e *estimator) sentence() string {
+	s := fmt.Sprintf("%d goals measured", e.basis.measured)
+	if e.basis.measured > 0 {
+		s += fmt.Sprintf(" (%d runs or more", e.basis.runs)
+		if !e.basis.oldest.IsZero() {
+			s += ", the oldest of " + e.basis.oldest.UTC().Format(time.DateOnly)
+		}
+		s += ")"
+	}
+	return s + fmt.Sprintf(", %d counted by blocks, %d guessed", len(e.counted), len(e.guessed))
 }
