@@ -47,6 +47,25 @@ func TestAHostileTestFileEndsWithAResultAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestParseStat(t *testing.T) {
+	for _, tt := range []struct {
+		name, stat string
+		want       process
+		ok         bool
+	}{
+		{"a line of the process table", "7 (nginx) S 3 5 5 0", process{pid: 7, parent: 3, group: 5, name: "nginx"}, true},
+		{"a name with blanks and brackets", "7 (a) R 1 (b) Z 3 5 5 0", process{pid: 7, parent: 3, group: 5, name: "a) R 1 (b", zombie: true}, true},
+		{"too short", "7 (nginx) S 3", process{}, false},
+		{"no name", "7 nginx S 3 5", process{}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, ok := parseStat(7, []byte(tt.stat)); got != tt.want || ok != tt.ok {
+				t.Errorf("parseStat = %+v, %v", got, ok)
+			}
+		})
+	}
+}
+
 func TestALogOfExactlyTheLimitIsWhole(t *testing.T) {
 	for _, tt := range []struct {
 		bytes int
@@ -64,7 +83,7 @@ func TestALogOfExactlyTheLimitIsWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out.Len() != 1000 || got.tooMuch && !tt.cut {
+		if out.Len() != 1000 || got.tooMuch != tt.cut {
 			t.Errorf("of %d bytes %d were kept, cut is %v", tt.bytes, out.Len(), got.tooMuch)
 		}
 	}

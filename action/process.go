@@ -88,6 +88,8 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	// Whoever still holds the pipe's end is not ours to wait for.
 	_ = reader.SetReadDeadline(time.Now().Add(time.Second))
 	copying.Wait()
+	// It may have ended by itself before anyone saw that it printed too much.
+	o.tooMuch = sink.left < 0
 
 	state := cmd.ProcessState
 	o.cpu = state.UserTime() + state.SystemTime() + swept

@@ -70,6 +70,9 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration) (r
 	case got.timedOut:
 		r.endNote("%s was killed: it %s", path, got.why(limit.Round(time.Second)))
 	case got.tooMuch:
+		// Also one that ended a moment before it could be killed: with its log
+		// cut, nothing says how it ended.
+		got.exit, got.signal = -1, "SIGKILL"
 		r.endNote("%s was killed: it printed more than %d bytes; the log is cut here", path, r.cfg.Limits.Output)
 	case len(got.left) > 0:
 		r.note("%s left processes running, which were killed: %s", path, strings.Join(got.left, " "))
