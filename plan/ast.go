@@ -117,7 +117,7 @@ func jsonPlace(b []byte, err error) error {
 	at := int64(-1)
 	switch {
 	case errors.As(err, &syntax):
-		at = syntax.Offset
+		at = max(syntax.Offset-1, 0) // it counts the byte at fault
 	case errors.As(err, &typ):
 		at = typ.Offset
 	}

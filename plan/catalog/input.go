@@ -3,6 +3,7 @@ package catalog
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -135,7 +136,7 @@ func (e *estimator) count(w *plan.Work, p plan.Project, m plan.Mode) {
 		e.guessed = append(e.guessed, w.Goal.String())
 		return
 	}
-	total := time.Duration(float64(blocks) * m.PerBlock * float64(time.Second))
+	total := time.Duration(math.Round(float64(blocks)*m.PerBlock*1000)) * time.Millisecond
 	w.Files = share(p, total, total)
 	e.counted = append(e.counted, w.Goal.String())
 }
