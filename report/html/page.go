@@ -91,7 +91,7 @@ type pageBucket struct {
 // other file. It has the same bytes for the same run.
 func Page(w io.Writer, run RunView) error {
 	d := pageData{
-		Policy: filePolicy(), Style: template.CSS(pageCSS), Run: run, Word: run.word(), Sign: sign(run.word()), Meaning: meaning(run.word()),
+		Policy: filePolicy(), Style: template.CSS(pageCSS), Run: run, Word: run.word(), Sign: mark(run.word()), Meaning: meaning(run.word()),
 		Head: run.Head[:min(12, len(run.Head))],
 	}
 	d.Run.Command, d.Run.Author, d.Run.Cancelled = clean(run.Command), clean(run.Author), clean(run.Cancelled)
@@ -128,8 +128,26 @@ func Page(w io.Writer, run RunView) error {
 	return nil
 }
 
+// mark is a state's sign in characters that every font has; GitHub's comments
+// have pictures for them, a machine that opens the page may not.
+func mark(word string) string {
+	switch word {
+	case string(report.Pass):
+		return "✓"
+	case string(report.Known):
+		return "~"
+	case string(report.Fail):
+		return "✗"
+	case string(report.Incomplete):
+		return "!"
+	case "running":
+		return "»"
+	}
+	return "·"
+}
+
 func pageGoalOf(i int, g GoalView) pageGoal {
-	p := pageGoal{GoalView: g, ID: fmt.Sprintf("goal-%d", i+1), Word: g.word(), Sign: sign(g.word()), Progress: g.progress(), Result: g.Result}
+	p := pageGoal{GoalView: g, ID: fmt.Sprintf("goal-%d", i+1), Word: g.word(), Sign: mark(g.word()), Progress: g.progress(), Result: g.Result}
 	p.Note = clean(g.Note)
 	if g.Result == nil {
 		return p
