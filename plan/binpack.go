@@ -3,7 +3,7 @@ package plan
 import (
 	"cmp"
 	"container/heap"
-	"math"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -85,6 +85,61 @@ func (r binRoom) compare(o binRoom) int {
 	return cmp.Or(cmp.Compare(r.room, o.room), cmp.Compare(r.bin, o.bin))
 }
 
+// fullest packs one bin after another: the largest size left, and with it what
+// fills the bin best, as far as a short search finds it. It does well where
+// only few sizes share a bin, and first and best fit waste room.
+//
+// order says in which order sizes begin bins and are tried.
+func fullest(sizes []int64, limit int64, order []int) [][]int {
+	left := slices.Clone(order)
+	var bins [][]int
+	for len(left) > 0 {
+		f := filling{sizes: sizes, items: left[1:], nodes: 3000, best: -1}
+		f.try(0, limit-sizes[left[0]], 0)
+		bin := append([]int{left[0]}, f.chosen...)
+		bins = append(bins, bin)
+		left = slices.DeleteFunc(left, func(it int) bool { return slices.Contains(bin, it) })
+	}
+	return bins
+}
+
+// shaken returns the order of decreasing sizes with each size taken for up to
+// an eighth more or less: another start for fullest, the same one for a round.
+func shaken(sizes []int64, round uint64) []int {
+	rng := rand.New(rand.NewPCG(round, uint64(len(sizes))))
+	seen := make([]int64, len(sizes))
+	for i, s := range sizes {
+		seen[i] = s + int64(float64(s)*(rng.Float64()-0.5)/4)
+	}
+	return decreasing(seen)
+}
+
+// filling searches the items that fill a bin's room best.
+type filling struct {
+	sizes  []int64
+	items  []int // the largest first
+	nodes  int
+	taken  []int
+	chosen []int
+	best   int64 // sum of chosen
+}
+
+// try goes on from item i with this room left and this sum taken.
+func (f *filling) try(i int, room, sum int64) {
+	if sum > f.best {
+		f.best, f.chosen = sum, slices.Clone(f.taken)
+	}
+	for ; i < len(f.items) && f.nodes > 0 && f.best < sum+room; i++ {
+		s := f.sizes[f.items[i]]
+		if f.nodes--; s > room {
+			continue
+		}
+		f.taken = append(f.taken, f.items[i])
+		f.try(i+1, room-s, sum+s)
+		f.taken = f.taken[:len(f.taken)-1]
+	}
+}
+
 // longestFirst spreads sizes over n bins, each into the emptiest: the plan
 // that ends early, whatever the limit.
 func longestFirst(sizes []int64, n int) [][]int {
@@ -125,46 +180,6 @@ func longest(sizes []int64, bins [][]int) int64 {
 		most = max(most, load(sizes, b))
 	}
 	return most
-}
-
-// lowerBound returns a number of bins of limit below which sizes, none above
-// limit, cannot be packed: Martello and Toth's L2. For each threshold k, sizes
-// above limit-k share with nothing of k or more, and those above half a bin
-// not with each other; what is left of their bins takes the rest.
-func lowerBound(sizes []int64, limit int64) int {
-	if len(sizes) == 0 {
-		return 0
-	}
-	asc := slices.Sorted(slices.Values(sizes))
-	prefix := make([]int64, len(asc)+1)
-	for i, s := range asc {
-		prefix[i+1] = prefix[i] + s
-	}
-	best := ceilDiv(prefix[len(asc)], limit)
-	above := func(x int64) int { // first index of a size above x
-		i, _ := slices.BinarySearch(asc, x+1)
-		return i
-	}
-	half := above(limit / 2)
-	seen := int64(math.MinInt64)
-	for i := 0; i < half; i++ {
-		k := asc[i]
-		if k == seen {
-			continue
-		}
-		seen = k
-		big := above(limit - k)
-		n1 := int64(len(asc) - big)
-		n2 := int64(big - half)
-		middle := prefix[half] - prefix[i]
-		room := n2*limit - (prefix[big] - prefix[half])
-		extra := int64(0)
-		if middle > room {
-			extra = ceilDiv(middle-room, limit)
-		}
-		best = max(best, n1+n2+extra)
-	}
-	return int(max(best, int64(len(asc)-half)))
 }
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

@@ -61,9 +61,11 @@ func (p *parter) cutAt(pk *packer, limit int64) ([]part, [][]int) {
 	plain := pk.fewest(walls(parts), limit)
 	bound := p.cutBound(limit)
 	for n := bound; n < len(plain.bins); n += max(1, n/200) {
-		f := &filler{parter: p, lanes: 1, wall: limit, cpu: 1 << 62}
-		if bays := f.fill(p.wholes(), n); bays != nil {
-			return asParts(bays)
+		for _, rigid := range []bool{false, true} {
+			f := &filler{parter: p, lanes: 1, wall: limit, cpu: 1 << 62, rigid: rigid}
+			if bays := f.fill(p.wholes(), n); bays != nil {
+				return asParts(bays)
+			}
 		}
 	}
 	return parts, plain.bins

@@ -19,6 +19,7 @@ type filler struct {
 	lanes int
 	wall  int64 // that a lane may take
 	cpu   int64 // that a machine may take: cores times wall
+	rigid bool  // parts with the longest single file first, whatever their length
 }
 
 // fill returns the machines filled, nil when the parts do not fit. The longest
@@ -29,9 +30,12 @@ func (f *filler) fill(parts []part, n int) []bay {
 	for i := range bays {
 		bays[i] = bay{lanes: make([][]part, f.lanes), wall: make([]int64, f.lanes)}
 	}
-	queue := partHeap(slices.Clone(parts))
-	slices.SortStableFunc(queue, func(a, b part) int { return cmp.Compare(b.wall, a.wall) })
-	for len(queue) > 0 {
+	queue := partHeap{parts: slices.Clone(parts)}
+	if f.rigid {
+		queue.first = f.longestFile
+	}
+	heap.Init(&queue)
+	for len(queue.parts) > 0 {
 		pt := heap.Pop(&queue).(part)
 		if b, lane := f.tightest(bays, pt); b >= 0 {
 			bays[b].put(lane, pt)
@@ -109,17 +113,35 @@ func (b *bay) shortest() int {
 	return best
 }
 
-// partHeap holds the longest part at its root; equal ones keep the goals' order.
-type partHeap []part
-
-func (h partHeap) Len() int { return len(h) }
-func (h partHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[j].wall, h[i].wall), cmp.Compare(h[i].work, h[j].work), cmp.Compare(h[i].files[0], h[j].files[0])) < 0
+// longestFile is the least that a part can be cut down to, where its longest file is.
+func (f *filler) longestFile(pt part) int64 {
+	var most int64
+	for _, i := range pt.files {
+		most = max(most, int64(f.in.Work[pt.work].Files[i].P90))
+	}
+	return most
 }
-func (h partHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *partHeap) Push(x any)   { *h = append(*h, x.(part)) }
+
+// partHeap holds the longest part at its root; equal ones keep the goals' order.
+type partHeap struct {
+	parts []part
+	first func(part) int64 // what decides before the length; nil for nothing
+}
+
+func (h *partHeap) Len() int { return len(h.parts) }
+func (h *partHeap) Less(i, j int) bool {
+	a, b := h.parts[i], h.parts[j]
+	if h.first != nil {
+		if c := cmp.Compare(h.first(b), h.first(a)); c != 0 {
+			return c < 0
+		}
+	}
+	return cmp.Or(cmp.Compare(b.wall, a.wall), cmp.Compare(a.work, b.work), cmp.Compare(a.files[0], b.files[0])) < 0
+}
+func (h *partHeap) Swap(i, j int) { h.parts[i], h.parts[j] = h.parts[j], h.parts[i] }
+func (h *partHeap) Push(x any)    { h.parts = append(h.parts, x.(part)) }
 func (h *partHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
+	last := h.parts[len(h.parts)-1]
+	h.parts = h.parts[:len(h.parts)-1]
 	return last
 }

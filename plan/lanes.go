@@ -88,6 +88,10 @@ func (p *parter) filled(limit int64, lanes, n int) []bay {
 	}
 	f := &filler{parter: p, lanes: lanes, wall: limit, cpu: limit * int64(p.in.Cores)}
 	bays := f.fill(parts, n-len(own))
+	if bays == nil {
+		f.rigid = true
+		bays = f.fill(parts, n-len(own))
+	}
 	if bays == nil && len(parts) > 0 {
 		return nil
 	}

@@ -263,12 +263,17 @@ func brute(sizes []int64, limit int64) int {
 func TestFewestIsExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	gaps := 0
-	for i := range 2000 {
+	for i := range 6000 {
 		limit := int64(20 + rng.IntN(30))
 		sizes := make([]int64, 1+rng.IntN(9))
-		for j := range sizes {
-			sizes[j] = 1 + rng.Int64N(limit)
+		least := int64(0)
+		if i%2 == 0 { // sizes alike are hard in another way
+			least = rng.Int64N(limit / 2)
 		}
+		for j := range sizes {
+			sizes[j] = (1 + least + rng.Int64N(limit-least)) * int64(time.Millisecond)
+		}
+		limit *= int64(time.Millisecond)
 		p := packer{nodes: defaultNodes}
 		got := p.fewest(sizes, limit)
 		want := brute(sizes, limit)
@@ -284,6 +289,48 @@ func TestFewestIsExact(t *testing.T) {
 	}
 	if gaps == 0 {
 		t.Error("no case was harder than first fit")
+	}
+}
+
+// TestHardShapes holds what planning reaches where few goals share a machine,
+// and that it says how far it is from the bound.
+func TestHardShapes(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		goals  int
+		lo, hi float64
+		split  string
+		lanes  int
+		most   float64 // machines over the bound
+	}{
+		{"only two fit together", 300, 20, 31, "never", 1, 1},
+		{"two or three fit together", 120, 19, 21, "never", 1, 1.03},
+		{"three or four", 100, 15, 22, "never", 1, 1},
+		{"two to four", 300, 12, 25, "never", 1, 1.03},
+		{"all sizes", 300, 10, 40, "never", 1, 1.02},
+		{"cut, where two fit whole", 300, 20, 31, "auto", 1, 1.02},
+		{"in lanes", 300, 20, 31, "auto", 0, 1.02},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			in := request(61*minute, tt.split)
+			in.Lanes = tt.lanes
+			for g := range tt.goals {
+				total, n := tt.lo+rng.Float64()*(tt.hi-tt.lo), 1+rng.IntN(12)
+				files := make([]float64, n)
+				for i := range files {
+					files[i] = total / float64(n)
+				}
+				in.Work = append(in.Work, goalOf(fmt.Sprintf("g%d", g), minute/2, files...))
+			}
+			p, err := Pack(in)
+			if err == nil {
+				err = checkPlan(in, p)
+			}
+			if err != nil || float64(len(p.Buckets)) > tt.most*float64(p.Lower) {
+				t.Errorf("%d machines, bound %d, %v", len(p.Buckets), p.Lower, err)
+			}
+		})
 	}
 }
 

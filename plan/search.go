@@ -23,6 +23,8 @@ type search struct {
 	bin   []int // of each size
 	bins  int
 	nodes int // left to visit
+	steps int // sizes passed over since the last node
+	asked int // nodes visited
 	stop  func() bool
 	first []int   // of each bin begun, its first size
 	small []int64 // sum of sizes from i on, used or not: what could still fill a bin
@@ -50,6 +52,7 @@ func (p *packer) fit(sizes []int64, limit int64, n, part int) (bins [][]int, ans
 	}
 	if !s.next(0, 0, waste) {
 		if s.nodes <= 0 {
+			s.nodes = 0
 			return nil, undecided
 		}
 		return nil, impossible
@@ -65,6 +68,7 @@ func (p *packer) fit(sizes []int64, limit int64, n, part int) (bins [][]int, ans
 func (s *search) next(b, from int, waste int64) bool {
 	for from < len(s.size) && s.used[from] {
 		from++
+		s.steps++
 	}
 	if from == len(s.size) {
 		return true
@@ -87,6 +91,7 @@ func (s *search) fill(b, i int, room, waste int64) bool {
 	}
 	for i < len(s.size) && (s.used[i] || s.size[i] > room) {
 		i++
+		s.steps++
 	}
 	if i == len(s.size) {
 		return room <= waste && s.next(b+1, s.first[b]+1, waste-room)
@@ -103,14 +108,18 @@ func (s *search) fill(b, i int, room, waste int64) bool {
 	same := s.size[i]
 	for i < len(s.size) && (s.used[i] || s.size[i] == same) {
 		i++
+		s.steps++
 	}
 	return s.fill(b, i, room, waste)
 }
 
-// spend counts a node and says whether the search may go on.
+// spend counts a node, and every eight sizes passed over as one, and says
+// whether the search may go on.
 func (s *search) spend() bool {
-	s.nodes--
-	if s.nodes&0xfff == 0 && s.stop != nil && s.stop() {
+	s.nodes -= 1 + s.steps/8
+	s.steps %= 8
+	s.asked++
+	if s.asked&0xfff == 0 && s.stop != nil && s.stop() {
 		s.nodes = 0
 	}
 	return s.nodes > 0

@@ -7,11 +7,14 @@ import (
 
 // defaultNodes bounds the exact search of a whole plan: about half a second
 // on a slow core.
-const defaultNodes = 4_000_000
+const defaultNodes = 10_000_000
 
 // exactItems is the size from which heuristics alone are used: their loss is
 // far below one bin in a thousand there.
-const exactItems = 3000
+const exactItems = 1500
+
+// shakes is how often packing begins anew before the exact search.
+const shakes = 60
 
 // packer packs sizes into the fewest bins, and then so that the fullest is as
 // empty as can be.
@@ -33,9 +36,10 @@ func (p *packer) fewest(sizes []int64, limit int64) packed {
 	if b := bestFit(sizes, limit); len(b) < len(out.bins) {
 		out.bins = b
 	}
-	if len(sizes) > exactItems {
+	if len(sizes) > exactItems || len(out.bins) == out.lower {
 		return out
 	}
+	p.shake(sizes, limit, &out)
 	for n := out.lower; n < len(out.bins); n++ {
 		bins, answer := p.fit(sizes, limit, n, 4)
 		switch {
@@ -46,6 +50,17 @@ func (p *packer) fewest(sizes []int64, limit int64) packed {
 		}
 	}
 	return out
+}
+
+// shake packs again and again from other orders, for a fixed part of the nodes.
+func (p *packer) shake(sizes []int64, limit int64, out *packed) {
+	order := decreasing(sizes)
+	for round := uint64(1); round <= shakes && len(out.bins) > out.lower && (p.stop == nil || !p.stop()); round++ {
+		if b := fullest(sizes, limit, order); len(b) < len(out.bins) {
+			out.bins = b
+		}
+		order = shaken(sizes, round)
+	}
 }
 
 // monotone asks for packings at limits, the longest first, and returns the
