@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,18 +57,8 @@ func tooLong(in Input, need int64, work, file int) (warning string, err error) {
 	w, least := in.Work[work], ceilMinutes(time.Duration(need))
 	limit := int(in.Limit / time.Minute)
 	if in.Split == "never" {
-		over := 0
-		for _, w := range in.Work {
-			sum := in.Boot + w.Build
-			for _, f := range w.Files {
-				sum += f.P90
-			}
-			if sum > in.Limit {
-				over++
-			}
-		}
-		return fmt.Sprintf("%d of %d goals alone take longer than -t %d, the longest %s; each has a machine of its own; the smallest -t that fits all is %d",
-			over, len(in.Work), limit, w.Goal, least), nil
+		return fmt.Sprintf("longer than -t %d alone, each on a machine of its own: %s; the smallest -t that fits all is %d",
+			limit, tooLongGoals(in), least), nil
 	}
 	what := w.Goal.String()
 	if path := w.Files[file].Path; path != "" {
@@ -75,6 +66,26 @@ func tooLong(in Input, need int64, work, file int) (warning string, err error) {
 	}
 	return "", &UsageError{Word: fmt.Sprintf("-t %d", limit), What: fmt.Sprintf("is too short: %s alone takes %d minutes on a machine", what, least),
 		Do: fmt.Sprintf("the smallest -t that fits is %d", least)}
+}
+
+// tooLongGoals names the goals that are over the limit, in the request's order
+// and at most forty.
+func tooLongGoals(in Input) string {
+	var names []string
+	for _, w := range in.Work {
+		sum := in.Boot + w.Build
+		for _, f := range w.Files {
+			sum += f.P90
+		}
+		if sum > in.Limit {
+			names = append(names, w.Goal.String())
+		}
+	}
+	more := ""
+	if n := len(names) - 40; n > 0 {
+		names, more = names[:40], fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(names, " ") + more
 }
 
 // layout is a way to run everything, and its proof.

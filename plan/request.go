@@ -98,3 +98,22 @@ func (r Request) Words() []string {
 	}
 	return append(words, r.Targets...)
 }
+
+// Stages cuts goals of more than one mode into what runs first and what runs
+// only if that was good: the goals in mode t, then all others. Goals of one
+// mode, or without any in t, are one stage, and so is everything when the
+// request asks for it.
+func (r Request) Stages(goals []Goal) [][]Goal {
+	var first, rest []Goal
+	for _, g := range goals {
+		if g.Mode == "t" {
+			first = append(first, g)
+		} else {
+			rest = append(rest, g)
+		}
+	}
+	if r.AllAtOnce || len(first) == 0 || len(rest) == 0 {
+		return [][]Goal{goals}
+	}
+	return [][]Goal{first, rest}
+}

@@ -161,6 +161,27 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+func TestStages(t *testing.T) {
+	a, b, c := Goal{"t", "a"}, Goal{"tv", "a"}, Goal{"t", "b"}
+	for _, tt := range []struct {
+		name  string
+		r     Request
+		goals []Goal
+		want  [][]Goal
+	}{
+		{"mode t goes first", Request{}, []Goal{b, a, c}, [][]Goal{{a, c}, {b}}},
+		{"one mode is one stage", Request{}, []Goal{a, c}, [][]Goal{{a, c}}},
+		{"without mode t there is nothing to wait for", Request{}, []Goal{b}, [][]Goal{{b}}},
+		{"all at once is one stage", Request{AllAtOnce: true}, []Goal{b, a}, [][]Goal{{b, a}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.r.Stages(tt.goals); !cmp.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func FuzzRequestReadsBack(f *testing.F) {
 	for _, seed := range []string{"hello", "-t 60 -a 'linux i386' tv", "-o '-O2 -g' -e '^t' --lanes auto --boot 1.5 ngx_lua", "-fcSr t tv"} {
 		f.Add(seed)
