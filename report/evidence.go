@@ -261,14 +261,19 @@ func names(tf TestFile, blocks []int) string {
 
 // read reads a whole log that is in memory.
 func (s *scan) read(log []byte) Record {
-	lr := newLineReader(bytes.NewReader(log))
-	for {
-		l, ok := lr.next()
-		if !ok {
-			return s.finish()
+	l := line{}
+	for off := 0; off < len(log); {
+		end := bytes.IndexByte(log[off:], '\n')
+		next := off + end + 1
+		if l.whole = end >= 0; !l.whole {
+			end, next = len(log)-off, len(log)
 		}
+		l.b = bytes.TrimSuffix(log[off:off+min(end, maxText)], []byte("\r"))
+		l.off, l.n = int64(off), l.n+1
 		s.line(l)
+		off = next
 	}
+	return s.finish()
 }
 
 func shifted(fs []Finding, by int64) []Finding {

@@ -63,6 +63,8 @@ const (
 	failsDays  = 180
 	flakyDays  = 90
 	maxEntries = 10_000
+
+	maxExpectations = 8 << 20
 )
 
 // ReadExpectations reads a project's known failures, a list of entries. It is
@@ -70,14 +72,9 @@ const (
 // with NAME:LINE:COLUMN, and all of them are returned, joined. On an error
 // nothing may be waived.
 func ReadExpectations(name string, text []byte) ([]Expectation, error) {
-	file, err := parser.ParseBytes(text, 0)
+	all, file, err := decodeExpectations(name, text)
 	if err != nil {
-		return nil, positioned(name, err)
-	}
-	var all []Expectation
-	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := d.Decode(&all); err != nil && !errors.Is(err, io.EOF) {
-		return nil, positioned(name, err)
+		return nil, err
 	}
 	if len(all) > maxEntries {
 		return nil, fmt.Errorf("%s:1:1: %d entries, more than %d", name, len(all), maxEntries)
@@ -98,6 +95,27 @@ func ReadExpectations(name string, text []byte) ([]Expectation, error) {
 		return nil, errors.Join(bad...)
 	}
 	return all, nil
+}
+
+// decodeExpectations reads the YAML. The library panics on some malformed input
+// (a tag before a scalar where a list is wanted), which is an error here too.
+func decodeExpectations(name string, text []byte) (all []Expectation, file *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			all, file, err = nil, nil, fmt.Errorf("%s:1:1: malformed YAML: %v", name, r)
+		}
+	}()
+	if len(text) > maxExpectations {
+		return nil, nil, fmt.Errorf("%s:1:1: %d bytes, more than %d", name, len(text), maxExpectations)
+	}
+	if file, err = parser.ParseBytes(text, 0); err != nil {
+		return nil, nil, positioned(name, err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err = d.Decode(&all); err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, positioned(name, err)
+	}
+	return all, file, nil
 }
 
 // settle fills in defaults and complains about each bad field.
