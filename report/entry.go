@@ -1,3 +1,13 @@
+// Package report reads what a suite printed and says what it means.
+//
+// A log becomes records: facts with their place in the log, without opinion
+// (Parse). A test file becomes a census: the blocks that should run
+// (ReadTestFile). Judge weighs what came back for a goal against its census and
+// its expectations and gives each failure a class and the goal a verdict, by the
+// table in DESIGN.md. Missing evidence never makes a verdict better.
+//
+// The package is pure: it reads no clock, no file but what it is handed, and no
+// network. Everything in a log is hostile; package html shows it safely.
 package report
 
 // Entry is one thing a piece reports while it runs, in order of Seq. The log

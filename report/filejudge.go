@@ -49,19 +49,19 @@ func (j *judge) file(tf TestFile, res FileResult, log []byte, off int64) {
 }
 
 // closed reports whether prove came to its own end.
-func (fj *fileJudge) closed() bool { return fj.rec.Prove != nil && fj.rec.Prove.Result != "" }
+func (fj *fileJudge) closed() bool { return fj.rec.Result != "" }
 
 // skipped notes a file that says itself why it must not run.
 func (j *judge) skipped(fj fileJudge) {
 	j.out.Files++
 	if len(j.out.Warnings) < maxShownWarnings {
-		j.out.Warnings = append(j.out.Warnings, Warning{Text: "skipped: " + fj.f.Why, File: fj.tf.Path, Offset: fj.off})
+		j.out.Warnings = append(j.out.Warnings, Finding{Kind: kindWarning, Name: "skipped: " + fj.f.Why, File: fj.tf.Path, Offset: fj.off})
 	}
 }
 
 // planMet reports whether every assertion that the script announced was made.
 func (fj *fileJudge) planMet() bool {
-	if !fj.closed() || fj.f.Wait&0x7f != 0 || fj.f.Exit == 255 || fj.res.Signal != "" || fj.res.TimedOut || fj.rec.Prove.Tests == 0 {
+	if !fj.closed() || fj.f.Wait&0x7f != 0 || fj.f.Exit == 255 || fj.res.Signal != "" || fj.res.TimedOut || fj.rec.Tests == 0 {
 		return false
 	}
 	if slices.ContainsFunc(fj.found, func(f Finding) bool { return f.Kind == kindPlan || f.Kind == kindBailout }) {
@@ -117,12 +117,12 @@ func (fj *fileJudge) deaths() {
 		return
 	}
 	switch {
-	case fj.rec.Prove.Result == "NOTESTS" || fj.rec.Prove.Tests == 0:
+	case fj.rec.Result == "NOTESTS" || fj.rec.Tests == 0:
 		add(kindNotRun, fj.tf.Path+" ran no assertion")
 	case fj.res.Exit != 0:
 		add(kindExit, fmt.Sprintf("prove ended with %d although every assertion of %s passed", fj.res.Exit, fj.tf.Path))
-	case fj.rec.Prove.Result != "PASS":
-		add(kindExit, fmt.Sprintf("prove says %s of %s and not why", fj.rec.Prove.Result, fj.tf.Path))
+	case fj.rec.Result != "PASS":
+		add(kindExit, fmt.Sprintf("prove says %s of %s and not why", fj.rec.Result, fj.tf.Path))
 	}
 }
 
@@ -229,8 +229,8 @@ func (fj *fileJudge) counts() {
 		out.Files++
 	}
 	tests := fj.f.Tests
-	if !fj.verbose && fj.rec.Prove != nil {
-		tests = fj.rec.Prove.Tests
+	if !fj.verbose {
+		tests = fj.rec.Tests
 	}
 	out.Tests += tests
 	fj.judge.real += tests - fj.f.Skipped
@@ -245,21 +245,19 @@ func (fj *fileJudge) counts() {
 func (fj *fileJudge) leaks() {
 	for _, r := range fj.rec.Leaks {
 		fj.judge.leaks++
-		f := Finding{Kind: kindLeak, File: fj.tf.Path, Block: r.Title, Number: r.Number, Offset: fj.off + r.Offset, what: kindLeak}
+		f := Finding{Kind: kindLeak, File: fj.tf.Path, Block: r.Block, Number: r.Number, Offset: fj.off + r.Offset, what: kindLeak}
 		for _, b := range fj.tf.Blocks {
-			if b.Number == r.Number && b.Title == r.Title {
+			if b.Number == r.Number && b.Title == r.Block {
 				f.Ordinal, f.Line, f.EndLine = b.Ordinal, b.Line, b.Line
 			}
 		}
-		for _, v := range r.Samples {
-			f.Samples = append(f.Samples, Sample{KiB: v})
-		}
+		f.Samples = r.Samples
 		if fj.out.Leaks == nil {
 			fj.out.Leaks = make(map[string][]Sample)
 		}
 		fj.out.Leaks[strings.TrimSpace(f.File+" "+f.BlockName())] = f.Samples
-		o := judgeLeak(r.Samples)
-		f.Detail = o.text + "\n\nKiB: " + series(r.Samples)
+		o := judgeLeak(kib(r.Samples))
+		f.Detail = o.text + "\n\nKiB: " + series(kib(r.Samples))
 		switch {
 		case o.died:
 			f.Kind, f.Name = kindCrash, "the process was gone while it was checked for leaks"
@@ -272,6 +270,14 @@ func (fj *fileJudge) leaks() {
 		}
 		fj.found = append(fj.found, f)
 	}
+}
+
+func kib(samples []Sample) []float64 {
+	y := make([]float64, len(samples))
+	for i, s := range samples {
+		y[i] = s.KiB
+	}
+	return y
 }
 
 func firstPart(s string) string {

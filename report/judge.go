@@ -70,7 +70,7 @@ type GoalResult struct {
 	Seconds  float64             `json:"seconds"`
 	Commit   string              `json:"commit,omitempty"`
 	Versions map[string]string   `json:"versions,omitempty"`
-	Warnings []Warning           `json:"warnings,omitempty"` // decide nothing; at most 200
+	Warnings []Finding           `json:"warnings,omitempty"` // decide nothing; at most 200
 	Leaks    map[string][]Sample `json:"leaks,omitempty"`    // samples by "file TEST n: title", also of passing blocks
 }
 

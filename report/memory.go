@@ -171,8 +171,8 @@ func (s *scan) leak(l line) {
 	}
 	s.rec.Proving = true
 	if slope, ok := bytes.CutPrefix(text, []byte("k=")); ok {
-		if n := len(s.rec.Leaks); n > 0 && s.rec.Leaks[n-1].Slope == "" {
-			s.rec.Leaks[n-1].Slope = oneLine(string(slope), 32)
+		if n := len(s.rec.Leaks); n > 0 && s.rec.Leaks[n-1].Detail == "" {
+			s.rec.Leaks[n-1].Detail = oneLine(string(slope), 32)
 		}
 		return
 	}
@@ -181,15 +181,14 @@ func (s *scan) leak(l line) {
 		return
 	}
 	inner = bytes.TrimSuffix(inner, []byte("]"))
-	var f Finding
-	s.locateRunning(&f)
-	r := LeakRecord{File: f.File, Number: f.Number, Title: f.Block, Offset: l.off, Samples: []float64{}}
+	r := Finding{Kind: kindLeak, Offset: l.off, Samples: []Sample{}}
+	s.locateRunning(&r)
 	for _, w := range bytes.Fields(inner) {
 		v, err := strconv.ParseFloat(string(w), 64)
 		if err != nil || !(v >= 0 && v < 1e12) || len(r.Samples) == 10_000 {
 			break
 		}
-		r.Samples = append(r.Samples, v)
+		r.Samples = append(r.Samples, Sample{KiB: v})
 	}
 	s.rec.Leaks = append(s.rec.Leaks, r)
 }

@@ -41,9 +41,9 @@ func (s *scan) prove(l line) bool {
 		s.ended = true
 	case bytes.HasPrefix(b, []byte("Files=")):
 		return s.files(b)
-	case bytes.HasPrefix(b, []byte("Result: ")) && s.rec.Prove != nil:
+	case bytes.HasPrefix(b, []byte("Result: ")):
 		if result := string(bytes.TrimSpace(b[len("Result: "):])); result == "PASS" || result == "FAIL" || result == "NOTESTS" {
-			s.rec.Prove.Result = result
+			s.rec.Result = result
 		}
 	case bytes.HasPrefix(b, []byte("FAILED--Further testing stopped")):
 		_, text, _ := strings.Cut(strings.ToValidUTF8(string(b), "\uFFFD"), ": ")
@@ -59,11 +59,10 @@ func (s *scan) files(b []byte) bool {
 	if m == nil {
 		return false
 	}
-	p := Prove{}
-	p.Files, _ = strconv.Atoi(string(m[1]))
-	p.Tests, _ = strconv.Atoi(string(m[2]))
-	p.Seconds, _ = strconv.ParseFloat(string(m[3]), 64)
-	s.rec.Prove = &p
+	s.rec.Tested, _ = strconv.Atoi(string(m[1]))
+	s.rec.Tests, _ = strconv.Atoi(string(m[2]))
+	s.rec.Seconds, _ = strconv.ParseFloat(string(m[3]), 64)
+	s.rec.Result = ""
 	s.ended = true
 	return true
 }
@@ -96,7 +95,7 @@ func (s *scan) status(b []byte) bool {
 	s.rec.Proving = true
 	if s.census != nil {
 		// A test may run a prove of its own; only what follows is of this one.
-		s.rec.Prove = nil
+		s.rec.Result, s.rec.Tests = "", 0
 	}
 	s.cur = path
 	s.claim(path)

@@ -27,9 +27,12 @@ type Record struct {
 	Versions map[string]string `json:"versions,omitempty"`    // nginx, openssl, luajit, …
 	Files    []FileRecord      `json:"files,omitempty"`
 	Findings []Finding         `json:"findings,omitempty"`
-	Warnings []Warning         `json:"warnings,omitempty"`
-	Leaks    []LeakRecord      `json:"leaks,omitempty"`
-	Prove    *Prove            `json:"prove,omitempty"`   // nil when its summary is missing
+	Warnings []Finding         `json:"warnings,omitempty"` // lines that are shown and decide nothing
+	Leaks    []Finding         `json:"leaks,omitempty"`    // leak checks: their samples, and k as the log has it in Detail
+	Tested   int               `json:"files_tested"`       // by prove's summary
+	Tests    int               `json:"tests"`
+	Seconds  float64           `json:"seconds"`
+	Result   string            `json:"result,omitempty"`  // PASS, FAIL, NOTESTS; "" when prove's summary is missing
 	Dropped  int               `json:"dropped,omitempty"` // findings and warnings beyond what is kept
 	Proving  bool              `json:"proving,omitempty"` // prove had begun to print
 }
@@ -54,31 +57,6 @@ type FileRecord struct {
 // sighting counts how often a block's name was seen.
 type sighting struct {
 	ran, skipped, headers int
-}
-
-// Prove is the end of prove's summary.
-type Prove struct {
-	Files   int     `json:"files"`
-	Tests   int     `json:"tests"`
-	Seconds float64 `json:"seconds"`
-	Result  string  `json:"result,omitempty"` // PASS, FAIL, NOTESTS
-}
-
-// Warning is a line that is shown but decides nothing.
-type Warning struct {
-	Text   string `json:"text"`
-	File   string `json:"file,omitempty"`
-	Offset int64  `json:"offset"`
-}
-
-// LeakRecord is the resident set of a process under load, in KiB.
-type LeakRecord struct {
-	File    string    `json:"file,omitempty"`
-	Number  int       `json:"number,omitempty"`
-	Title   string    `json:"title,omitempty"`
-	Samples []float64 `json:"samples"`
-	Slope   string    `json:"slope,omitempty"` // as the log has it
-	Offset  int64     `json:"offset"`
 }
 
 // Parse reads a log of any size in bounded memory. An error is the reader's;

@@ -148,7 +148,7 @@ func (s *scan) warn(text, file string, off int64) {
 	if file == "" {
 		file = s.cur
 	}
-	s.rec.Warnings = append(s.rec.Warnings, Warning{Text: oneLine(text, maxName), File: file, Offset: off})
+	s.rec.Warnings = append(s.rec.Warnings, Finding{Kind: kindWarning, Name: oneLine(text, maxName), File: file, Offset: off})
 }
 
 func (s *scan) version(k, v string) {

@@ -25,6 +25,7 @@ const (
 	kindNotRun   = "not_run"
 	kindInfra    = "infrastructure"
 	kindXPass    = "unexpected_pass"
+	kindWarning  = "warning"
 )
 
 // kinds are those that an expectation may name.

@@ -257,7 +257,7 @@ func details(run RunView, g report.GoalResult) string {
 		}
 		return body + "\n"
 	})
-	warning := func(i int) string { return fmt.Sprintf("- %s\n", code(g.Warnings[i].Text, 500)) }
+	warning := func(i int) string { return fmt.Sprintf("- %s\n", code(g.Warnings[i].Name, 500)) }
 	if s.list("<details><summary>Warnings, which decide nothing</summary>\n\n", len(g.Warnings), 50, warning) {
 		s.end("</details>\n")
 	}

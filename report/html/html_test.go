@@ -145,7 +145,7 @@ const hostile = "\x1b[31mred\x1b[0m \u202egnp.exe @maintainer #1 <img src=x oner
 func hostileRun(t testing.TB) RunView {
 	run := demo(t, "done")
 	g := report.GoalResult{Goal: "t-hello", Repo: "ortest-examples/hello", Commit: sha, Verdict: report.Fail, Why: []string{hostile}, Planned: 1, Expected: 1,
-		Versions: map[string]string{hostile: hostile}, Warnings: []report.Warning{{Text: hostile, File: hostile}},
+		Versions: map[string]string{hostile: hostile}, Warnings: []report.Finding{{Kind: "warning", Name: hostile, File: hostile}},
 		Leaks: map[string][]report.Sample{hostile: {{KiB: 1}, {KiB: 2}}}}
 	for _, c := range order() {
 		g.Findings = append(g.Findings, report.Finding{Kind: "assert", Class: c, File: "t/" + strings.ReplaceAll(hostile, "\n", " ") + ".t", Block: hostile, Number: 1,

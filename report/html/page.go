@@ -66,7 +66,7 @@ type pageGoal struct {
 	Why      []string
 	Versions [][2]string
 	Leaks    []leak
-	Warnings []report.Warning
+	Warnings []report.Finding
 }
 
 type pageGroup struct {
@@ -162,7 +162,7 @@ func pageGoalOf(i int, g GoalView) pageGoal {
 	}
 	slices.SortFunc(p.Versions, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
 	for _, w := range g.Result.Warnings {
-		w.Text, w.File = clean(w.Text), clean(w.File)
+		w.Name, w.File = clean(w.Name), clean(w.File)
 		p.Warnings = append(p.Warnings, w)
 	}
 	return p
