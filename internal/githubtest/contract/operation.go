@@ -28,7 +28,7 @@ func compile(doc *openapi3.T) []operation {
 	var ops []operation
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			ops = append(ops, newOperation(doc, path, item, method, op))
+			ops = append(ops, newOperation(&routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}))
 		}
 	}
 	slices.SortFunc(ops, func(a, b operation) int {
@@ -39,17 +39,17 @@ func compile(doc *openapi3.T) []operation {
 
 func fixed(o operation) int { return len(placeholder.ReplaceAllString(o.route.Path, "")) }
 
-func newOperation(doc *openapi3.T, path string, item *openapi3.PathItem, method string, op *openapi3.Operation) operation {
-	o := operation{route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}}
+func newOperation(route *routers.Route) operation {
+	o := operation{route: route}
 	slashes := func(name string) bool {
-		for _, p := range op.Parameters {
+		for _, p := range route.Operation.Parameters {
 			if p.Value.In == openapi3.ParameterInPath && p.Value.Name == name {
 				return p.Value.Extensions["x-multi-segment"] == true
 			}
 		}
 		return false
 	}
-	expr := placeholder.ReplaceAllStringFunc(path, func(p string) string {
+	expr := placeholder.ReplaceAllStringFunc(route.Path, func(p string) string {
 		name := strings.Trim(p, "{}")
 		o.names = append(o.names, name)
 		if slashes(name) {

@@ -18,9 +18,13 @@ import (
 )
 
 // markdown is GitHub's dialect. The renderer's unsafe mode stays off: HTML that
-// a writer sent reaches the page only through sanitize.
+// a writer sent reaches the page only through sanitize. Columns are aligned by
+// attribute, since the pages' policy forbids styles.
 var markdown = goldmark.New(
-	goldmark.WithExtensions(extension.GFM),
+	goldmark.WithExtensions(
+		extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
+		extension.Strikethrough, extension.Linkify, extension.TaskList,
+	),
 	goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(sanitizer{}, 1000))),
 	goldmark.WithRendererOptions(html.WithHardWraps()),
 )
@@ -51,7 +55,32 @@ func (sanitizer) Transform(doc *ast.Document, reader text.Reader, _ parser.Conte
 		return ast.WalkContinue, nil
 	})
 	for _, parent := range parents {
+		if inImage(parent) {
+			stripTags(parent)
+			continue
+		}
 		sanitizeChildren(parent, reader.Source())
+	}
+}
+
+// inImage reports whether a node's children become an attribute, the image's
+// alternative text, where no markup may be.
+func inImage(n ast.Node) bool {
+	for ; n != nil; n = n.Parent() {
+		if n.Kind() == ast.KindImage {
+			return true
+		}
+	}
+	return false
+}
+
+func stripTags(parent ast.Node) {
+	for child := parent.FirstChild(); child != nil; {
+		next := child.NextSibling()
+		if child.Kind() == ast.KindRawHTML {
+			parent.RemoveChild(parent, child)
+		}
+		child = next
 	}
 }
 
@@ -78,6 +107,10 @@ func sanitizeChildren(parent ast.Node, source []byte) {
 			if !harmless(n.Destination) {
 				n.Destination = []byte("#")
 			}
+		case *ast.Text:
+			if parent.Kind() != ast.KindCodeSpan {
+				drawDiscs(parent, n, source)
+			}
 		case *ast.Image:
 			if !harmless(n.Destination) {
 				n.Destination = nil
@@ -95,6 +128,26 @@ func verbatim(markup string) ast.Node {
 	n := ast.NewString([]byte(markup))
 	n.SetCode(true)
 	return n
+}
+
+// disc matches the signs that the bot and many others mark states with. A
+// system without a font for them shows empty boxes, so the style sheet draws
+// them; the text stays the sign itself.
+var disc = regexp.MustCompile("[🟢🟠🔴🟣🔵⚪⛔]")
+
+// drawDiscs splits a text around its signs. What is left of it keeps its line break.
+func drawDiscs(parent ast.Node, n *ast.Text, source []byte) {
+	for {
+		value := n.Segment.Value(source)
+		at := disc.FindIndex(value)
+		if at == nil {
+			return
+		}
+		sign := string(value[at[0]:at[1]])
+		parent.InsertBefore(parent, n, ast.NewTextSegment(text.NewSegment(n.Segment.Start, n.Segment.Start+at[0])))
+		parent.InsertBefore(parent, n, verbatim(`<span class="disc" data-disc="`+sign+`">`+sign+`</span>`))
+		n.Segment = text.NewSegment(n.Segment.Start+at[1], n.Segment.Stop)
+	}
 }
 
 // guard tells the browser to give a link's target nothing.

@@ -26,7 +26,7 @@ func (s *site) postComment(w http.ResponseWriter, r *http.Request) {
 	}
 	// A form's lines end in CR LF, a comment's in LF.
 	box := box{As: r.PostForm.Get("as"), Text: strings.ReplaceAll(r.PostForm.Get("body"), "\r\n", "\n")}
-	if !slices.ContainsFunc(s.cfg.Writers, func(who Writer) bool { return who.Login == box.As }) {
+	if !s.writes(box.As) {
 		http.Error(w, "nobody here is called "+strconv.Quote(box.As), http.StatusForbidden)
 		return
 	}
@@ -42,6 +42,11 @@ func (s *site) postComment(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, fmt.Sprintf("/%s/pull/%d#issuecomment-%d", repoOf(r), number, id), http.StatusSeeOther)
+}
+
+// writes reports whether a visitor may comment as an account.
+func (s *site) writes(login string) bool {
+	return slices.ContainsFunc(s.cfg.Writers, func(who Writer) bool { return who.Login == login })
 }
 
 func (s *site) postVariant(w http.ResponseWriter, r *http.Request) {

@@ -100,7 +100,7 @@ func (s *site) render(w http.ResponseWriter, r *http.Request, number int, b box)
 		http.NotFound(w, r)
 		return
 	}
-	if b.As == "" {
+	if !s.writes(b.As) {
 		b.As = s.cfg.Writers[0].Login
 	}
 	v.Box = b
