@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -100,7 +101,7 @@ func (c call) checkDescribed(rec *recorder) []Fault {
 	if err == nil {
 		return nil
 	}
-	if resp, ok := err.(*openapi3filter.ResponseError); ok && resp.Err != nil {
+	if resp := (*openapi3filter.ResponseError)(nil); errors.As(err, &resp) && resp.Err != nil {
 		faults := faultsOf(resp.Err)
 		for i := range faults {
 			if strings.Contains(resp.Reason, "header") {

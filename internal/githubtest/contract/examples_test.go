@@ -3,6 +3,7 @@ package contract
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -64,7 +65,7 @@ func TestGitHubsOwnExamplesPass(t *testing.T) {
 				for _, answer := range answers {
 					_, faults := exchange(t, method, path, string(request), reply{status: status, body: string(answer)})
 					for _, f := range faults {
-						if v := f.(*Violation); !v.Answer || join(v.Faults) != outdated[name] {
+						if v := (*Violation)(nil); !errors.As(f, &v) || !v.Answer || join(v.Faults) != outdated[name] {
 							t.Error(f)
 						}
 					}

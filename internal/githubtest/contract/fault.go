@@ -14,7 +14,7 @@ const maxCauses = 3
 // flatten turns the validator's tree of errors into faults. The tree's own
 // text holds whole schemas and values, which nobody reads in a test's output.
 func flatten(err error) []Fault {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // walks the tree level by level; errors.As would skip some
 	case nil:
 		return nil
 	case openapi3.MultiError:
@@ -39,7 +39,7 @@ func flatten(err error) []Fault {
 // causesOf says why a value fits no alternative, or not all parts, of a schema.
 func causesOf(origin error) string {
 	var inner []Fault
-	switch e := origin.(type) {
+	switch e := origin.(type) { //nolint:errorlint // as in flatten
 	case nil:
 		return "no alternative was tried"
 	case openapi3.MultiError, *openapi3.SchemaError:

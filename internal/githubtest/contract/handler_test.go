@@ -238,7 +238,7 @@ func TestCredentialsComeBeforeTheBody(t *testing.T) {
 		_, _ = io.WriteString(w, `{"message":"Requires authentication","documentation_url":"https://docs.github.com/rest"}`)
 	})
 	w := httptest.NewRecorder()
-	Handler(next, func(err error) { t.Error(err) }).ServeHTTP(w, httptest.NewRequest("POST", checks, strings.NewReader("{")))
+	Handler(next, func(err error) { t.Error(err) }).ServeHTTP(w, httptest.NewRequest(http.MethodPost, checks, strings.NewReader("{")))
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("status %d, want 401", w.Code)
 	}
