@@ -85,8 +85,8 @@ func (c call) checkParameters() (status int, faults []Fault) {
 	in := c.input()
 	for _, p := range c.op.route.Operation.Parameters {
 		err := openapi3filter.ValidateParameter(c.r.Context(), in, p.Value)
-		if err == nil {
-			continue
+		if err == nil || p.Value.In == openapi3.ParameterInPath && c.params[p.Value.Name] == "" {
+			continue // the pattern says where nothing may stand
 		}
 		if p.Value.In == openapi3.ParameterInPath {
 			status = http.StatusNotFound

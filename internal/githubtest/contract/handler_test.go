@@ -133,6 +133,7 @@ func TestRequestsAreRefusedAsGitHubDoes(t *testing.T) {
 		{"an operation that is not kept", "GET", "/repos/o/r/milestones", ``, 404, "is not in the kept part"},
 		{"an operation that is not kept, below the other root", "PUT", "/api/v3/repos/o/r", ``, 404, "is not in the kept part"},
 		{"a path parameter with slashes", "GET", "/repos/o/r/contents/.github/workflows/ortest.yml", ``, 0, ""},
+		{"a path parameter that is empty", "GET", "/repos/o/r/contents/", ``, 0, ""},
 		{"a branch with slashes", "GET", "/repos/o/r/branches/fix/one", ``, 0, ""},
 		{"below the other root", "GET", "/api/v3/repos/o/r/issues/7/comments", ``, 0, ""},
 	}

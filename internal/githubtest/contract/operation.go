@@ -53,7 +53,7 @@ func newOperation(route *routers.Route) operation {
 		name := strings.Trim(p, "{}")
 		o.names = append(o.names, name)
 		if slashes(name) {
-			return "(.+)"
+			return "(.*)" // contents/ is the root folder
 		}
 		return "([^/]+)"
 	})
