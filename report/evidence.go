@@ -145,6 +145,10 @@ func (j *judge) version(k, v string) {
 
 // files judges every file of the manifest, those without a result too.
 func (j *judge) files(m Manifest, p PieceEvidence, results map[string]int) {
+	if i, ok := results[Suite]; ok {
+		j.suite(m, *p.Entries[i].File, logOf(p, i), j.off+sizeUpTo(p, i))
+		return
+	}
 	for n := range m.Files {
 		tf := m.Files[n]
 		if j.ran[tf.Path] != nil {

@@ -22,24 +22,32 @@ type fileJudge struct {
 
 // file judges one test file by its own log and by how its prove ended.
 func (j *judge) file(tf TestFile, res FileResult, log []byte, off int64) {
-	fj := fileJudge{judge: j, tf: tf, res: res, off: off}
-	fj.rec = newFileScan(j.goal, &tf).read(log)
-	fj.f = fj.rec.Files[0]
-	fj.found = shifted(fj.rec.Findings, off)
-	fj.verbose = fj.f.Tests > 0 || fj.f.Planned > 0
+	rec := newFileScan(j.goal, &tf).read(log)
+	for i := range rec.Warnings {
+		rec.Warnings[i].File = tf.Path
+	}
 	j.out.Seconds += res.Seconds
-	for _, w := range fj.rec.Warnings {
+	j.warnings(rec.Warnings, off)
+	j.weigh(fileJudge{judge: j, tf: tf, res: res, off: off, rec: rec, f: rec.Files[0]})
+}
+
+func (j *judge) warnings(ws []Finding, off int64) {
+	for _, w := range shifted(ws, off) {
 		if len(j.out.Warnings) < maxShownWarnings {
-			w.Offset += off
-			w.File = tf.Path
 			j.out.Warnings = append(j.out.Warnings, w)
 		}
 	}
-	if fj.f.State == fileSkipped && fj.closed() && len(fj.found) == 0 && res.Exit == 0 && res.Signal == "" && !res.TimedOut {
+}
+
+// weigh draws the findings of one file from what was read of it.
+func (j *judge) weigh(fj fileJudge) {
+	fj.found = shifted(fj.rec.Findings, fj.off)
+	fj.verbose = fj.f.Tests > 0 || fj.f.Planned > 0
+	if fj.f.State == fileSkipped && fj.closed() && len(fj.found) == 0 && fj.res.Exit == 0 && fj.res.Signal == "" && !fj.res.TimedOut {
 		j.skipped(fj)
 		return
 	}
-	fj.judge.out.Expected += len(planned(tf))
+	fj.judge.out.Expected += len(planned(fj.tf))
 	fj.leaks()
 	fj.look()
 	fj.deaths()
