@@ -65,7 +65,7 @@ func (s *scan) headerLine(b []byte) bool {
 		return false
 	}
 	s.rec.Proving = true
-	s.header, s.hfile = text, s.cur
+	s.header, s.hfile = text, s.here()
 	if path := pathBefore(text[:i]); path != "" {
 		s.hfile = path
 	}

@@ -130,6 +130,16 @@ func (s *scan) file(path string) *FileRecord {
 // has not said.
 func (s *scan) current() *FileRecord { return s.file(s.cur) }
 
+// here returns the file that what is printed now belongs to: the one that prove
+// has open. Between two files it is "", and the next one whose end prove tells
+// claims it: without --merge a file's diagnostics come before its name.
+func (s *scan) here() string {
+	if s.census != nil || s.cur == "" || s.current().State == "" {
+		return s.cur
+	}
+	return ""
+}
+
 // add keeps a finding.
 func (s *scan) add(f Finding) {
 	if len(s.rec.Findings) == maxFindings {
@@ -146,7 +156,7 @@ func (s *scan) warn(text, file string, off int64) {
 		return
 	}
 	if file == "" {
-		file = s.cur
+		file = s.here()
 	}
 	s.rec.Warnings = append(s.rec.Warnings, Finding{Kind: kindWarning, Name: oneLine(text, maxName), File: file, Offset: off})
 }
@@ -175,7 +185,7 @@ func (s *scan) locate(f *Finding, text string) string {
 	n, ok := splitName(text)
 	if !ok {
 		if s.census == nil && f.File == "" {
-			f.File = s.cur
+			f.File = s.here()
 		}
 		return text
 	}
@@ -183,7 +193,7 @@ func (s *scan) locate(f *Finding, text string) string {
 	if s.census == nil {
 		f.File = n.file
 		if f.File == "" {
-			f.File = s.cur
+			f.File = s.here()
 		}
 	}
 	return n.what
@@ -206,7 +216,8 @@ func (s *scan) locateRunning(f *Finding) {
 
 // see counts that a block's name was printed.
 func (s *scan) see(text string, count func(*sighting)) {
-	path, key := s.cur, ""
+	var key string
+	path := s.here()
 	if s.census != nil {
 		i, _ := s.census.find(text)
 		if i < 0 {

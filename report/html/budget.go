@@ -29,7 +29,7 @@ func (s *sheet) add(part string) bool {
 // end closes what an added part has opened; the budget leaves room for it.
 func (s *sheet) end(part string) { s.b.WriteString(part) }
 
-func (s *sheet) addf(format string, args ...any) bool { return s.add(fmt.Sprintf(format, args...)) }
+func (s *sheet) addf(format string, args ...any) { s.add(fmt.Sprintf(format, args...)) }
 
 // list writes n parts under a heading until one does not fit, or there are
 // enough, and says how many are not shown. It reports whether it wrote anything.
