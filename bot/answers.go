@@ -21,7 +21,6 @@ const stickyMarker = "<!-- ortest:runs -->"
 // PostAnswers posts every answer that is owed: the reaction, then the comment,
 // which is looked for before it is created.
 func (b *Bot) PostAnswers(ctx context.Context) error {
-	defer b.running.lock("answers")()
 	owed, err := b.Store.UnpostedAnswers(ctx)
 	if err != nil {
 		return err

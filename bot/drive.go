@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,6 @@ const jobGrace = 2 * time.Minute
 // comment, check runs, workflow runs. It looks before it creates, so it may be
 // cut off after any call and called again.
 func (b *Bot) Drive(ctx context.Context, id string) error {
-	defer b.running.lock(id)()
 	r, err := b.Store.Run(ctx, id)
 	if err != nil {
 		return fmt.Errorf("read run %s: %w", id, err)
@@ -35,8 +35,8 @@ func (b *Bot) Drive(ctx context.Context, id string) error {
 		{"watch deadline", b.watchDeadline},
 		{"dispatch", b.dispatch},
 		{"watch jobs", b.watchJobs},
-		{"show", b.show},
-		{"close", b.close},
+		{"stop jobs of", b.stopJobs},
+		{"report", b.finish},
 	} {
 		if r, err = b.Store.Run(ctx, id); err != nil {
 			return fmt.Errorf("read run %s: %w", id, err)
@@ -107,17 +107,19 @@ func (b *Bot) intend(ctx context.Context, r Run) error {
 	for _, p := range r.Pieces {
 		if p.State == Waiting && !r.intended(p) {
 			leg := b.leg(r, p)
+			if err := leg.Validate(); err != nil {
+				if err := b.refusePiece(ctx, r.ID, p, err.Error()); err != nil {
+					return err
+				}
+				continue
+			}
 			legs, byLeg[leg.ID] = append(legs, leg), p
 		}
 	}
-	dispatches, err := workflows.Inputs(legs, newNonce)
-	if err != nil {
-		return err
-	}
-	for _, sent := range dispatches {
-		d := Dispatch{Nonce: sent.Nonce}
-		for _, leg := range sent.Pieces {
-			p := byLeg[leg]
+	for _, part := range workflows.Split(legs) {
+		d := Dispatch{Nonce: newNonce()}
+		for _, leg := range part {
+			p := byLeg[leg.ID]
 			d.Pieces, d.Attempts = append(d.Pieces, p.ID), append(d.Attempts, p.Attempt)
 		}
 		if err := b.advance(ctx, r.ID, Occurrence{Kind: DispatchIntended, Dispatch: d}); err != nil {
@@ -133,15 +135,21 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 		return err
 	}
 	if id == 0 {
+		if b.Now().Sub(d.TriedAt) < cmp.Or(b.Settle, time.Minute) {
+			return nil
+		}
 		var legs []workflows.Piece
 		for _, piece := range d.Pieces {
 			legs = append(legs, b.leg(r, *r.Piece(piece)))
 		}
-		same, err := workflows.Inputs(legs, func() string { return d.Nonce })
+		inputs, err := workflows.Inputs(legs, d.Nonce)
 		if err != nil {
+			return b.refuse(ctx, r, d, err)
+		}
+		if err := b.trying(ctx, r.ID, d.Nonce); err != nil {
 			return err
 		}
-		id, err = b.Forge.Dispatch(ctx, r.Repo, workflows.File, same[0].Inputs)
+		id, err = b.Forge.Dispatch(ctx, r.Repo, workflows.File, inputs)
 		if errors.Is(err, ErrRefused) || errors.Is(err, ErrGone) {
 			return b.refuse(ctx, r, d, err)
 		}
@@ -153,17 +161,34 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 	return b.advance(ctx, r.ID, Occurrence{Kind: DispatchSent, Dispatch: d})
 }
 
+// trying notes when a dispatch was last asked for.
+func (b *Bot) trying(ctx context.Context, run, nonce string) error {
+	return b.update(ctx, run, func(r *Run) bool {
+		for i := range r.Dispatch {
+			if r.Dispatch[i].Nonce == nonce {
+				r.Dispatch[i].TriedAt = b.Now()
+			}
+		}
+		return true
+	})
+}
+
 // refuse ends the pieces of a dispatch that GitHub will never accept.
 func (b *Bot) refuse(ctx context.Context, r Run, d Dispatch, cause error) error {
 	b.Log.Warn("dispatch refused", "run", r.ID, "err", cause)
 	why := fmt.Sprintf("GitHub refused to start %s of the default branch of %s: %v", workflows.File, r.Repo, cause)
 	for i, id := range d.Pieces {
-		err := b.advance(ctx, r.ID, Occurrence{Kind: PieceRefused, Piece: id, Attempt: d.Attempts[i], Why: why})
-		if err != nil {
-			return err
+		if p := r.Piece(id); p.Attempt == d.Attempts[i] {
+			if err := b.refusePiece(ctx, r.ID, *p, why); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func (b *Bot) refusePiece(ctx context.Context, run string, p Piece, why string) error {
+	return b.advance(ctx, run, Occurrence{Kind: PieceRefused, Piece: p.ID, Attempt: p.Attempt, Why: why})
 }
 
 // leg is the piece as the workflow and the action see it.
@@ -190,7 +215,7 @@ func label(p Piece) string { return workflows.Label(p.Nonce) }
 // watchJobs asks GitHub now and then how the jobs of unfinished pieces are, so
 // that a lost webhook, a job cancelled by hand or a refused one costs minutes, not the run.
 func (b *Bot) watchJobs(ctx context.Context, r Run) error {
-	if r.State != Running || !b.due(r.ID) {
+	if r.State != Running || !b.due(&b.looked, r.ID, cmp.Or(b.Poll, 15*time.Second)) {
 		return nil
 	}
 	for _, d := range r.Dispatch {
@@ -241,49 +266,56 @@ func (b *Bot) overdue(p Piece, jobs []Job) string {
 	return ""
 }
 
-// due reports whether it is time to ask GitHub for a run's jobs again.
-func (b *Bot) due(run string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.polled == nil {
-		b.polled = make(map[string]time.Time)
-	}
-	if now := b.Now(); now.Sub(b.polled[run]) >= b.every() {
-		b.polled[run] = now
-		return true
-	}
-	return false
-}
-
-// close ends what a finished run still has: its workflow runs if it was
-// stopped, and then, when its machines are gone, itself.
-func (b *Bot) close(ctx context.Context, r Run) error {
-	if r.State != Ended {
+// stopJobs ends the workflow runs of a run that was stopped. Its machines go
+// when their jobs have.
+func (b *Bot) stopJobs(ctx context.Context, r Run) error {
+	stopped := r.Cancelled != "" || !b.Now().Before(r.Deadline)
+	if r.State != Ended || !stopped {
 		return nil
 	}
 	for _, d := range r.Dispatch {
-		if r.Cancelled == "" && b.Now().Before(r.Deadline) {
-			break
+		if d.WorkflowRun == 0 {
+			continue
 		}
-		if d.WorkflowRun != 0 {
-			if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, d.WorkflowRun); err != nil {
-				return err
-			}
+		if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, d.WorkflowRun); err != nil {
+			return err
 		}
 	}
-	all, err := b.Instances.Instances(ctx)
+	return nil
+}
+
+// finish shows the run, and closes it once everything final was shown and its
+// machines are gone.
+func (b *Bot) finish(ctx context.Context, r Run) error {
+	left, err := b.machines(ctx, r.ID)
 	if err != nil {
 		return err
 	}
+	shown, err := b.show(ctx, r, left)
+	if err != nil || !shown || left > 0 || r.State != Ended {
+		return err
+	}
+	if err := b.advance(ctx, r.ID, Occurrence{Kind: Reported}); err != nil {
+		return err
+	}
+	b.forget(r.ID)
+	b.Log.Info("run closed", "run", r.ID)
+	return nil
+}
+
+// machines counts the instances of a run that are not gone.
+func (b *Bot) machines(ctx context.Context, run string) (int, error) {
+	all, err := b.Instances.Instances(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
 	for _, in := range all {
-		if run, _, err := parseBucketID(in.Bucket); err == nil && run == r.ID && in.State != runnerfleet.Gone {
-			return nil
+		if of, _, err := parseBucketID(in.Bucket); err == nil && of == run && in.State != runnerfleet.Gone {
+			n++
 		}
 	}
-	if !b.shown(ctx, r) {
-		return nil
-	}
-	return b.advance(ctx, r.ID, Occurrence{Kind: Reported})
+	return n, nil
 }
 
 // update changes what is stored of a run but its states.

@@ -8,8 +8,8 @@ import (
 	"github.com/ortest/ortest/report"
 )
 
-// evidence gathers what a goal's pieces reported over all their attempts.
-func (b *Bot) evidence(ctx context.Context, r Run, goal string) (report.Evidence, error) {
+// Evidence gathers what a goal's pieces reported over all their attempts.
+func (b *Bot) Evidence(ctx context.Context, r Run, goal string) (report.Evidence, error) {
 	ev := report.Evidence{Goal: goal}
 	for _, p := range r.Pieces {
 		if p.Goal.String() != goal {

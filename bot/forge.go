@@ -28,7 +28,10 @@ type Conversation interface {
 // Checks are the check runs of a commit.
 type Checks interface {
 	CheckRuns(ctx context.Context, repo Repo, sha string) ([]CheckRun, error) // our own only
+	// CreateCheckRun may return an id and an error: it exists, but not all of its annotations.
 	CreateCheckRun(ctx context.Context, repo Repo, sha string, c CheckRun) (id int64, err error)
+	// UpdateCheckRun makes a check run what c says. Annotations is all that it is to
+	// have, in an order that only grows: those that GitHub has are not sent again.
 	UpdateCheckRun(ctx context.Context, repo Repo, c CheckRun) error
 }
 

@@ -37,7 +37,7 @@ func (b *Bot) handle(ctx context.Context, d Delivery) (outcome string, err error
 		p := ev.Pull
 		return "head noted", b.Store.AddHead(ctx, p.Repo, p.Number, Head{SHA: p.Head, At: p.At})
 	case ev.Job != nil:
-		return "looked at live runs", b.Once(ctx)
+		return "looked at its run", b.handleJob(ctx, *ev.Job)
 	}
 	return "ignored: not used", nil
 }
@@ -67,7 +67,28 @@ func (b *Bot) handleComment(ctx context.Context, c CommentEvent) (outcome string
 			return "", fmt.Errorf("command %d: %w", i, err)
 		}
 	}
-	return fmt.Sprintf("%d commands", len(lines)), b.PostAnswers(ctx)
+	return count(len(lines), "command"), nil
+}
+
+// handleJob looks at the run whose workflow job has ended. Nothing that the
+// event says is believed.
+func (b *Bot) handleJob(ctx context.Context, e JobEvent) error {
+	if e.Action != "completed" {
+		return nil
+	}
+	runs, err := b.Store.LiveRuns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		for _, d := range r.Dispatch {
+			if r.Repo == e.Repo && d.WorkflowRun == e.WorkflowRun {
+				b.forget(r.ID)
+				return b.update(ctx, r.ID, func(*Run) bool { return true })
+			}
+		}
+	}
+	return nil
 }
 
 // comment is one command line of a comment.

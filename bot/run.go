@@ -90,13 +90,13 @@ type Dispatch struct {
 	Attempts    []int     `json:"attempts"` // of those pieces
 	WorkflowRun int64     `json:"workflow_run,omitempty"`
 	IntendedAt  time.Time `json:"intended_at"`
+	TriedAt     time.Time `json:"tried_at,omitzero"` // of the last call; GitHub may have obeyed it
 }
 
 // Check is a check run of a run.
 type Check struct {
-	Name      string `json:"name"`
-	Goal      string `json:"goal,omitempty"` // "" for the overall verdict
-	ID        int64  `json:"id,omitempty"`
-	Shown     string `json:"shown,omitempty"`     // hash of what was last written
-	Annotated int    `json:"annotated,omitempty"` // annotations already sent; GitHub appends them
+	Name  string `json:"name"`
+	Goal  string `json:"goal,omitempty"` // "" for the overall verdict
+	ID    int64  `json:"id,omitempty"`
+	Shown string `json:"shown,omitempty"` // hash of what was last written
 }

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -58,7 +59,6 @@ func (b *Bot) Next(ctx context.Context, in runnerfleet.Instance) (runnerfleet.As
 	if err != nil {
 		return runnerfleet.Assignment{}, err
 	}
-	defer b.running.lock("next " + in.ID)()
 	var got *Piece
 	r, err := b.Store.UpdateRun(ctx, run, func(r *Run) bool {
 		got = r.next(bucket, in.ID)
@@ -124,9 +124,12 @@ func (r *Run) next(bucket int, instance string) *Piece {
 func (b *Bot) Entry(ctx context.Context, in runnerfleet.Instance, piece string, meta json.RawMessage, log []byte) error {
 	e, err := report.DecodeEntry(meta)
 	if err != nil {
-		return fmt.Errorf("entry of piece %s: %w", piece, err)
+		return fmt.Errorf("entry of piece %s: %w: %w", piece, runnerfleet.ErrInvalid, err)
 	}
 	run, id, attempt, err := b.owned(ctx, in, piece)
+	if errors.Is(err, errComplete) {
+		return nil // the answer to its end was lost, and the agent says it again
+	}
 	if err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (b *Bot) Entry(ctx context.Context, in runnerfleet.Instance, piece string, 
 	}
 	switch {
 	case e.End == nil:
-		return b.update(ctx, run, func(*Run) bool { return true })
+		return nil
 	case retryable(*e.End):
 		return b.again(ctx, run, id, attempt, e.End.Phase+": "+e.End.Reason)
 	}
@@ -147,6 +150,9 @@ func (b *Bot) Entry(ctx context.Context, in runnerfleet.Instance, piece string, 
 // nothing new; without one the attempt has failed.
 func (b *Bot) Finished(ctx context.Context, in runnerfleet.Instance, piece string, exit int, reason string) error {
 	run, id, attempt, err := b.owned(ctx, in, piece)
+	if errors.Is(err, errComplete) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +171,9 @@ func (b *Bot) Lost(ctx context.Context, in runnerfleet.Instance) error {
 		return err
 	}
 	r, err := b.Store.Run(ctx, run)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -182,19 +191,31 @@ func (b *Bot) Lost(ctx context.Context, in runnerfleet.Instance) error {
 	return b.advance(ctx, run, Occurrence{Kind: InstanceLost, Bucket: bucket, Attempt: in.Attempt, Why: why})
 }
 
+// errComplete says that a piece has reported all it had.
+var errComplete = errors.New("piece is complete")
+
 // owned checks that a piece's attempt is the instance's to report.
 func (b *Bot) owned(ctx context.Context, in runnerfleet.Instance, piece string) (run, id string, attempt int, err error) {
+	stale := fmt.Errorf("piece %.60q, instance %s: %w", piece, in.ID, runnerfleet.ErrStale)
 	run, id, attempt, err = parseWireID(piece)
 	if err != nil {
-		return "", "", 0, err
+		return "", "", 0, stale
 	}
 	r, err := b.Store.Run(ctx, run)
+	if errors.Is(err, ErrNotFound) {
+		return "", "", 0, stale
+	}
 	if err != nil {
 		return "", "", 0, err
 	}
 	p := r.Piece(id)
-	if p == nil || p.Instance != in.ID || p.Attempt != attempt || p.State != Assigned {
-		return "", "", 0, fmt.Errorf("piece %s, instance %s: %w", piece, in.ID, runnerfleet.ErrStale)
+	switch {
+	case p == nil || p.Instance != in.ID || p.Attempt != attempt:
+		return "", "", 0, stale
+	case p.State == Finished && p.Reason == "":
+		return "", "", 0, errComplete
+	case p.State != Assigned:
+		return "", "", 0, stale
 	}
 	return run, id, attempt, nil
 }

@@ -100,7 +100,7 @@ func (r RunView) planned() string {
 // hints names the commands that make sense now, each inside of code.
 func (r RunView) hints() string {
 	if r.State == "done" {
-		return "<sub>`/ortest retry failed` runs what is not good again, `/ortest why GOAL` explains a verdict.</sub>\n"
+		return "<sub>`/ortest help` shows what can be asked next.</sub>\n"
 	}
 	return "<sub>`/ortest cancel` stops the run, `/ortest status` says where it is.</sub>\n"
 }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ortest/ortest/action"
+	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/catalog"
+)
+
+func (a *app) action() *cobra.Command {
+	return &cobra.Command{
+		Use:   "action",
+		Short: "Run one piece inside a workflow job",
+		Long:  "Run one piece inside a workflow job. action.yml calls it; the piece comes as INPUT_PIECE, results go to ORTEST_SPOOL.",
+		Example: `  INPUT_PIECE='{"id":"1/p1/1","goal":"t-hello","repo":"ortest-examples/hello","commit":"","options":{"arch":"linux x86_64"}}' ` +
+			"ortest action",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := catalog.Default()
+			if err != nil {
+				return err
+			}
+			return action.Job{
+				Environ: os.Environ(),
+				Stdout:  cmd.OutOrStdout(),
+				Lookup:  func(g plan.Goal) (plan.Project, plan.Mode, error) { return lookup(c, g) },
+				Logger:  a.log(cmd.ErrOrStderr()),
+			}.Run(cmd.Context())
+		},
+	}
+}
+
+func lookup(c *catalog.Catalog, g plan.Goal) (plan.Project, plan.Mode, error) {
+	project, ok := c.Project(g.Project)
+	mode, has := c.Mode(g.Mode)
+	if !ok || !has || !project.HasMode(g.Mode) {
+		return plan.Project{}, plan.Mode{}, fmt.Errorf("catalog %s has no goal %s", c.Revision, g)
+	}
+	return project, mode, nil
+}
