@@ -57,6 +57,10 @@ func (p *parter) possible(limit int64) bool {
 // cutAt returns parts and bins for one limit: goals cut only where one alone
 // is too long, unless cutting more saves a machine.
 func (p *parter) cutAt(pk *packer, limit int64) ([]part, [][]int) {
+	if p.in.Split == "never" {
+		parts := p.wholes()
+		return parts, pk.over(walls(parts), limit).bins
+	}
 	parts := p.chop(p.wholes(), limit)
 	plain := pk.fewest(walls(parts), limit)
 	bound := p.cutBound(limit)

@@ -12,7 +12,8 @@ func (p *parter) finish(out *Plan, lay layout) {
 	slices.SortStableFunc(lay.bays, func(a, b bay) int { return cmp.Compare(b.time(p.in.Cores), a.time(p.in.Cores)) })
 	parts := make([]int, len(p.in.Work)) // how many pieces a goal has become
 	for _, b := range lay.bays {
-		bucket := Bucket{Lanes: lay.lanes}
+		lanes := len(b.lanes)
+		bucket := Bucket{Lanes: lanes}
 		placed := p.ordered(b)
 		for _, pt := range placed {
 			parts[pt.work]++
@@ -21,8 +22,8 @@ func (p *parter) finish(out *Plan, lay layout) {
 				out.Builds++
 			}
 		}
-		bucket.Estimate = upMillis(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.Median }))
-		bucket.P90 = upMillis(p.timed(placed, lay.lanes, func(f File) time.Duration { return f.P90 }))
+		bucket.Estimate = upMillis(p.timed(placed, lanes, func(f File) time.Duration { return f.Median }))
+		bucket.P90 = upMillis(p.timed(placed, lanes, func(f File) time.Duration { return f.P90 }))
 		out.Buckets = append(out.Buckets, bucket)
 	}
 	index := make(map[Goal]int, len(p.in.Work))
@@ -60,7 +61,12 @@ func (p *parter) ordered(b bay) []part {
 	var all []start
 	for l, lane := range b.lanes {
 		lane = p.joined(lane)
-		slices.SortStableFunc(lane, func(a, b part) int { return cmp.Or(cmp.Compare(b.wall, a.wall), cmp.Compare(a.work, b.work)) })
+		slices.SortStableFunc(lane, func(x, y part) int {
+			if l%2 == 1 { // what is heavy on one lane meets what is light on the next
+				x, y = y, x
+			}
+			return before(x, y, len(b.lanes))
+		})
 		at := int64(0)
 		for _, pt := range lane {
 			all = append(all, start{pt, at, l})
@@ -73,6 +79,16 @@ func (p *parter) ordered(b bay) []part {
 		parts[i] = s.part
 	}
 	return parts
+}
+
+// before orders the parts of a lane: the longest first where it is the only
+// one, else those that want most of a core.
+func before(a, b part, lanes int) int {
+	byShare := 0
+	if lanes > 1 {
+		byShare = cmp.Compare(float64(b.cpu)/float64(max(b.wall, 1)), float64(a.cpu)/float64(max(a.wall, 1)))
+	}
+	return cmp.Or(byShare, cmp.Compare(b.wall, a.wall), cmp.Compare(a.work, b.work))
 }
 
 func (p *parter) joined(lane []part) []part {
@@ -103,27 +119,32 @@ func (p *parter) piece(pt part, number int) Piece {
 	return piece
 }
 
-// timed plays a machine: each free lane takes the next part.
+// timed is how long a machine takes for parts in this order, boot included.
 func (p *parter) timed(parts []part, lanes int, takes func(File) time.Duration) time.Duration {
-	free := make([]time.Duration, lanes)
-	var cpu float64
-	for _, pt := range parts {
-		w := p.in.Work[pt.work]
-		var sum time.Duration
-		for _, f := range pt.files {
-			sum += takes(w.Files[f])
-		}
-		share := w.CPUShare
-		if share == 0 {
-			share = 1
-		}
-		cpu += float64(w.Build) + share*float64(sum)
-		l := slices.Index(free, slices.Min(free))
-		free[l] += w.Build + sum
-	}
-	end := slices.Max(free)
 	if lanes > 1 {
-		end = max(end, time.Duration(cpu/float64(p.in.Cores)))
+		return p.in.Boot + seconds(together(p.runnings(parts, takes), lanes, p.in.Cores))
 	}
-	return p.in.Boot + end
+	sum := p.in.Boot
+	for _, pt := range parts {
+		sum += p.in.Work[pt.work].Build
+		for _, f := range pt.files {
+			sum += takes(p.in.Work[pt.work].Files[f])
+		}
+	}
+	return sum
+}
+
+func (p *parter) runnings(parts []part, takes func(File) time.Duration) []running {
+	all := make([]running, len(parts))
+	for i, pt := range parts {
+		w := p.in.Work[pt.work]
+		all[i] = running{build: w.Build.Seconds(), share: w.CPUShare, piece: i}
+		if w.CPUShare == 0 {
+			all[i].share = 1
+		}
+		for _, f := range pt.files {
+			all[i].test += takes(w.Files[f]).Seconds()
+		}
+	}
+	return all
 }

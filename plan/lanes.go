@@ -39,7 +39,7 @@ func (p *parter) layLanes(limits []int64, lanes int) layout {
 	for range 8 {
 		target := lo + (hi-lo)/2
 		next := p.filled(target, lanes, len(bays))
-		if next == nil {
+		if next == nil || !p.inTime(next, limits[0]) {
 			lo = target
 			continue
 		}
@@ -61,7 +61,39 @@ func (p *parter) laneEnd(n, lanes int) int64 {
 	return max(wall/int64(n*lanes), cpu/int64(n*p.in.Cores))
 }
 
+// lanesAt returns machines that end within limit. Where heavy pieces meet, a
+// machine takes longer than its CPU seconds over its cores; it is then given
+// less to do, down to half, and then fewer lanes.
 func (p *parter) lanesAt(limit int64, lanes int) []bay {
+	if lanes == 1 {
+		return asBays(p.cutAt(p.packer(), limit))
+	}
+	for percent := int64(100); percent >= 50; percent -= 5 {
+		less := limit * percent / 100
+		if percent < 100 && p.in.Split != "never" && !p.possible(less) {
+			break
+		}
+		if bays := p.lanesTo(less, lanes); p.inTime(bays, limit) {
+			return bays
+		}
+	}
+	return p.lanesAt(limit, lanes-1)
+}
+
+// inTime says whether all machines end within limit, but for those that have
+// one goal alone, which may not be cut.
+func (p *parter) inTime(bays []bay, limit int64) bool {
+	for _, b := range bays {
+		parts := p.ordered(b)
+		took := p.timed(parts, len(b.lanes), func(f File) time.Duration { return f.P90 }) - p.in.Boot
+		if int64(took) > limit+int64(time.Millisecond) && len(parts) > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *parter) lanesTo(limit int64, lanes int) []bay {
 	for n := p.laneBound(limit, lanes); ; n += max(1, n/100) {
 		if bays := p.filled(limit, lanes, n); bays != nil {
 			return bays

@@ -118,15 +118,6 @@ type game struct {
 	interrupted int
 }
 
-// running is a piece on a lane: what it still takes alone on a machine.
-type running struct {
-	wait  float64 // seconds until a runner has picked it up
-	build float64 // CPU-bound seconds
-	test  float64
-	share float64
-	piece int
-}
-
 // play serves a bucket to its end, on as many machines as that takes.
 func (g *game) play(b Bucket, slow float64) {
 	left := make([]float64, len(b.Pieces))
@@ -186,8 +177,7 @@ func (g *game) logNormal(median, p90 time.Duration) float64 {
 }
 
 // serve lets the lanes take pieces in order until the machine ends, and returns
-// how long it worked and what is unfinished. Lanes share the cores: when they
-// want more than there is, all slow down alike.
+// how long it worked and what is unfinished.
 func (g *game) serve(b Bucket, todo []int, left []float64, ends float64) (worked float64, unfinished []int) {
 	var lanes []running
 	next := 0
@@ -204,63 +194,13 @@ func (g *game) serve(b Bucket, todo []int, left []float64, ends float64) (worked
 		if len(lanes) == 0 {
 			return worked, nil
 		}
-		step := g.step(lanes)
+		step := advance(lanes, g.Cores)
 		if worked+step >= ends {
 			return ends, g.lost(lanes, todo[next:], left)
 		}
 		worked += step
-		lanes = slices.DeleteFunc(lanes, func(r running) bool { return r.wait <= 0 && r.build <= 0 && r.test <= 0 })
+		lanes = slices.DeleteFunc(lanes, running.done)
 	}
-}
-
-// step advances all lanes to the next change of any, and returns how long that took.
-func (g *game) step(lanes []running) float64 {
-	cores := float64(max(g.Cores, 0))
-	if cores == 0 {
-		cores = 2
-	}
-	var want float64
-	for _, r := range lanes {
-		switch {
-		case r.wait > 0:
-		case r.build > 0:
-			want++
-		default:
-			want += r.share
-		}
-	}
-	speed := min(1, cores/max(want, 1e-9))
-	step := math.Inf(1)
-	for _, r := range lanes {
-		switch {
-		case r.wait > 0:
-			step = min(step, r.wait)
-		case r.build > 0:
-			step = min(step, r.build/speed)
-		default:
-			step = min(step, r.test/speed)
-		}
-	}
-	for i := range lanes {
-		r := &lanes[i]
-		switch {
-		case r.wait > 0:
-			r.wait = drained(r.wait, step)
-		case r.build > 0:
-			r.build = drained(r.build, step*speed)
-		default:
-			r.test = drained(r.test, step*speed)
-		}
-	}
-	return step
-}
-
-// drained subtracts and forgets what is too little to be real.
-func drained(from, by float64) float64 {
-	if from-by < 1e-6 {
-		return 0
-	}
-	return from - by
 }
 
 // lost lists the pieces that a dead machine leaves. Files that were handed over

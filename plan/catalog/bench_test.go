@@ -73,8 +73,8 @@ func oldFigures(b *testing.B, r recorded) (machines, end int, how string) {
 	}
 	for line := range strings.Lines(string(out)) {
 		if m := bucketLine.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-			min, _ := strconv.Atoi(m[2])
-			machines, end = machines+1, max(end, min)
+			mins, _ := strconv.Atoi(m[2])
+			machines, end = machines+1, max(end, mins)
 		}
 	}
 	return machines, end, "measured"

@@ -103,9 +103,9 @@ func readRecorded(t testing.TB, file string) recorded {
 			}
 		}
 		if m := bucketLine.FindStringSubmatch(line); m != nil {
-			min, _ := strconv.Atoi(m[2])
-			r.buckets = append(r.buckets, fmt.Sprintf("%s (%d min)", m[1], min))
-			r.longest = max(r.longest, min)
+			mins, _ := strconv.Atoi(m[2])
+			r.buckets = append(r.buckets, fmt.Sprintf("%s (%d min)", m[1], mins))
+			r.longest = max(r.longest, mins)
 		}
 	}
 	if r.limit == 0 || len(r.buckets) == 0 || len(r.targets) == 0 {
@@ -196,9 +196,9 @@ func TestNeverWorseThanTheOldTool(t *testing.T) {
 func TestReference(t *testing.T) {
 	c := embeddedCatalog(t)
 	r := readRecorded(t, "full-t230.txt")
-	min := func(m float64) time.Duration { return time.Duration(m * float64(time.Minute)) }
+	minutes := func(m float64) time.Duration { return time.Duration(m * float64(time.Minute)) }
 	ask := func(limit int, split string, lanes int, boot, build float64) plan.Plan {
-		p, err := plan.Pack(r.input(t, c, plan.Request{Limit: min(float64(limit)), Split: split, Lanes: lanes, Boot: min(boot), Build: min(build)}))
+		p, err := plan.Pack(r.input(t, c, plan.Request{Limit: minutes(float64(limit)), Split: split, Lanes: lanes, Boot: minutes(boot), Build: minutes(build)}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ func TestReference(t *testing.T) {
 		limit, machines int
 		end             float64
 	}{{230, 8, 230}, {120, 14, 197}, {60, 24, 197}} {
-		if p := ask(tt.limit, "never", 1, 0, 0); len(p.Buckets) > tt.machines || p.End() > min(tt.end) || !p.Optimal {
+		if p := ask(tt.limit, "never", 1, 0, 0); len(p.Buckets) > tt.machines || p.End() > minutes(tt.end) || !p.Optimal {
 			t.Errorf("-t %d --split never: %d machines to %s", tt.limit, len(p.Buckets), p.End())
 		}
 	}
@@ -220,21 +220,21 @@ func TestReference(t *testing.T) {
 	}
 	for _, o := range []struct{ boot, build float64 }{{0, 0}, {2, 1}} {
 		paid := ask(230, "auto", 1, o.boot, o.build)
-		if p := paid; o.boot == 0 && (len(p.Buckets) != 8 || p.End() > min(225)) {
+		if p := paid; o.boot == 0 && (len(p.Buckets) != 8 || p.End() > minutes(225)) {
 			t.Errorf("-t 230: %d machines to %s", len(p.Buckets), p.End())
 		}
-		if p := ask(120, "auto", 1, o.boot, o.build); p.End() > min(120) || o.boot == 0 && len(p.Buckets) > 15 {
+		if p := ask(120, "auto", 1, o.boot, o.build); p.End() > minutes(120) || o.boot == 0 && len(p.Buckets) > 15 {
 			t.Errorf("-t 120: %d machines to %s", len(p.Buckets), p.End())
 		}
-		if p := ask(60, "auto", 1, o.boot, o.build); p.End() > min(60) || float64(len(p.Buckets)) > 1.05*float64(p.Lower) {
+		if p := ask(60, "auto", 1, o.boot, o.build); p.End() > minutes(60) || float64(len(p.Buckets)) > 1.05*float64(p.Lower) {
 			t.Errorf("-t 60: %d machines to %s, bound %d", len(p.Buckets), p.End(), p.Lower)
 		}
 		p := ask(15, "auto", 1, o.boot, o.build)
-		if ratio := float64(p.Machine()) / float64(paid.Machine()); p.End() > min(15) || ratio > 1.25 {
+		if ratio := float64(p.Machine()) / float64(paid.Machine()); p.End() > minutes(15) || ratio > 1.25 {
 			t.Errorf("-t 15: to %s for %.2f times the money at -t 230", p.End(), ratio)
 		}
 		p = ask(15, "auto", 0, o.boot, o.build)
-		if ratio := float64(p.Machine()) / float64(paid.Machine()); p.End() > min(15) || ratio > 0.5 {
+		if ratio := float64(p.Machine()) / float64(paid.Machine()); p.End() > minutes(15) || ratio > 0.5 {
 			t.Errorf("-t 15 --lanes auto: to %s for %.2f times the money at -t 230", p.End(), ratio)
 		}
 	}
