@@ -11,9 +11,8 @@ import (
 // all read it.
 type flagSpec struct {
 	long, short string
-	arg         string // what the help calls the value; "" for a switch
-	usage       string
-	local       bool // refused in a comment: it names a file or a format of one's own machine
+	usage       string // the quoted word is shown as the value's name
+	local       bool   // refused in a comment: it names a file or a format of one's own machine
 	str         func(*Request) *string
 	on          func(*Request) *bool
 	val         func(*Request) pflag.Value
@@ -22,23 +21,23 @@ type flagSpec struct {
 // flagTable returns the table; its order is the help's and Request.String's.
 func flagTable() []flagSpec {
 	return []flagSpec{
-		{long: "arch", short: "a", arg: "ARCH", usage: "architecture: 'linux x86_64', 'linux i386' or 'linux aarch64'", str: func(r *Request) *string { return &r.Options.Arch }},
-		{long: "time", short: "t", arg: "MINUTES", usage: "longest time that a machine may take, in whole minutes", val: func(r *Request) pflag.Value { return limitValue{r} }},
+		{long: "arch", short: "a", usage: "test on `ARCH`: 'linux x86_64', 'linux i386' or 'linux aarch64'", str: func(r *Request) *string { return &r.Options.Arch }},
+		{long: "time", short: "t", usage: "no machine may take longer than `MINUTES`, a whole number", val: func(r *Request) pflag.Value { return limitValue{r} }},
 		{long: "run", short: "r", usage: "really run; without it only the plan is shown", on: func(r *Request) *bool { return &r.Run }},
 		{long: "force", short: "f", usage: "force a clean rebuild", on: func(r *Request) *bool { return &r.Options.Force }},
 		{long: "resty-core", short: "c", usage: "load lua-resty-core with its checks switched on", on: func(r *Request) *bool { return &r.Options.RestyCore }},
 		{long: "no-systemtap", short: "S", usage: "do not use systemtap", on: func(r *Request) *bool { return &r.Options.NoSystemTap }},
-		{long: "nginx", short: "v", arg: "N.N.N", usage: "nginx core; one that an OpenResty release bundles", str: func(r *Request) *string { return &r.Options.Nginx }},
-		{long: "cc-opt", short: "o", arg: "CCOPT", usage: "further flags for the C compiler", str: func(r *Request) *string { return &r.Options.CCOpt }},
-		{long: "instance", short: "i", arg: "TYPE", usage: "instance type", str: func(r *Request) *string { return &r.Options.InstanceType }},
-		{long: "exclude", short: "e", arg: "RE", usage: "leave out the goals that this RE2 pattern matches", str: func(r *Request) *string { return &r.Exclude }},
-		{long: "branch", short: "b", arg: "REVISION", usage: "catalog revision", str: func(r *Request) *string { return &r.Options.Revision }},
-		{long: "split", arg: "auto|never", usage: "cut goals by test file where that helps, or never", val: func(r *Request) pflag.Value { return splitValue{r} }},
-		{long: "lanes", arg: "auto|N", usage: "pieces at once on a machine", val: func(r *Request) pflag.Value { return lanesValue{r} }},
-		{long: "boot", arg: "MIN", usage: "minutes before a machine can work", val: func(r *Request) pflag.Value { return overheadValue{&r.Boot, &r.BootSet} }},
-		{long: "build", arg: "MIN", usage: "minutes of build for each goal on a machine", val: func(r *Request) pflag.Value { return overheadValue{&r.Build, &r.BuildSet} }},
+		{long: "nginx", short: "v", usage: "use nginx core `N.N.N`, one that an OpenResty release bundles", str: func(r *Request) *string { return &r.Options.Nginx }},
+		{long: "cc-opt", short: "o", usage: "give the C compiler `CCOPT` too", str: func(r *Request) *string { return &r.Options.CCOpt }},
+		{long: "instance", short: "i", usage: "start machines of instance `TYPE`", str: func(r *Request) *string { return &r.Options.InstanceType }},
+		{long: "exclude", short: "e", usage: "leave out the goals that `RE`, an RE2 pattern, matches", str: func(r *Request) *string { return &r.Exclude }},
+		{long: "branch", short: "b", usage: "use catalog `REVISION`", str: func(r *Request) *string { return &r.Options.Revision }},
+		{long: "split", usage: "cut goals by test file where that helps, or not: `auto|never`", val: func(r *Request) pflag.Value { return splitValue{r} }},
+		{long: "lanes", usage: "run `auto|N` pieces at once on a machine", val: func(r *Request) pflag.Value { return lanesValue{r} }},
+		{long: "boot", usage: "count `MIN` minutes before a machine can work", val: func(r *Request) pflag.Value { return overheadValue{&r.Boot, &r.BootSet} }},
+		{long: "build", usage: "count `MIN` minutes of build for each goal on a machine", val: func(r *Request) pflag.Value { return overheadValue{&r.Build, &r.BuildSet} }},
 		{long: "all-at-once", usage: "no stages: start every mode together", on: func(r *Request) *bool { return &r.AllAtOnce }},
-		{long: "ast", arg: "FILE", usage: "durations in the old ast.json's form", local: true, str: func(r *Request) *string { return &r.AST }},
+		{long: "ast", usage: "read durations from `FILE`, in the old ast.json's form", local: true, str: func(r *Request) *string { return &r.AST }},
 		{long: "json", usage: "write the plan as JSON", local: true, on: func(r *Request) *bool { return &r.JSON }},
 	}
 }
@@ -58,17 +57,13 @@ func defaultRequest() Request {
 }
 
 func (f flagSpec) bind(fs *pflag.FlagSet, r *Request) {
-	usage := f.usage
-	if f.arg != "" {
-		usage = "`" + f.arg + "` " + usage // pflag shows the quoted word as the value's name
-	}
 	switch {
 	case f.str != nil:
-		fs.StringVarP(f.str(r), f.long, f.short, *f.str(r), usage)
+		fs.StringVarP(f.str(r), f.long, f.short, *f.str(r), f.usage)
 	case f.on != nil:
-		fs.BoolVarP(f.on(r), f.long, f.short, *f.on(r), usage)
+		fs.BoolVarP(f.on(r), f.long, f.short, *f.on(r), f.usage)
 	default:
-		fs.VarP(f.val(r), f.long, f.short, usage)
+		fs.VarP(f.val(r), f.long, f.short, f.usage)
 	}
 }
 
