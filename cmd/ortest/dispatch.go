@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ortest/ortest/plan"
+)
+
+const (
+	defaultLimit = time.Hour       // -t where no configuration says otherwise
+	packTime     = 2 * time.Second // the backstop; the search itself is bounded by nodes
+)
+
+func (a *app) dispatch() *cobra.Command {
+	var p planner
+	cmd := &cobra.Command{
+		Use:   "dispatch [flags] TARGET…",
+		Short: "Plan goals onto machines, as the old dispatcher did",
+		Long: "Plan goals onto as few machines as can end within -t (60 minutes unless given). The plan is only shown; -r really runs it, " +
+			"which needs AWS.\n\nDurations come from --ast, from the history in --data, or from both when both are given; what was never measured " +
+			"is counted by its test blocks, with a warning.",
+		Example: "  ortest dispatch -t 120 -a 'linux x86_64' t tv\n  ortest dispatch --split never --ast ast.json -f -t 230 t-lua-resty-redis ngx_lua",
+		Args:    anyTargets,
+		RunE: func(cmd *cobra.Command, targets []string) error {
+			in, err := p.input(a, cmd, targets)
+			if err != nil {
+				return err
+			}
+			if p.req.Run {
+				return errors.New("-r needs machines, and AWS is not configured here; leave -r out to see the plan, " +
+					"or write the command as a comment /ortest on a pull request where the bot is installed")
+			}
+			made, err := pack(cmd.Context(), in)
+			if err != nil {
+				return wrong(err)
+			}
+			for _, w := range made.Warnings {
+				a.warn(cmd.ErrOrStderr(), w)
+			}
+			if p.req.JSON {
+				return made.WriteJSON(cmd.OutOrStdout())
+			}
+			if err := made.WriteText(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return writeSaving(cmd.OutOrStdout(), in, made)
+		},
+	}
+	p.bind(cmd)
+	return cmd
+}
+
+// planner is what the commands that plan are told.
+type planner struct {
+	req     plan.Request
+	data    historyFile
+	overlay string
+}
+
+func (p *planner) bind(cmd *cobra.Command) {
+	plan.BindFlags(cmd.Flags(), &p.req)
+	cmd.Flags().StringVar(&p.data.dir, "data", defaultData(""), "`DIR` with the history of durations; not read beside --ast unless given")
+	catalogFlag(cmd, &p.overlay)
+}
+
+// input expands the targets and looks up how long each takes.
+func (p *planner) input(a *app, cmd *cobra.Command, targets []string) (plan.Input, error) {
+	p.req.Targets = targets
+	if p.req.Limit == 0 {
+		p.req.Limit = defaultLimit
+	}
+	if err := p.req.Validate(); err != nil {
+		return plan.Input{}, wrong(err)
+	}
+	c, err := openCatalog(p.overlay)
+	if err != nil {
+		return plan.Input{}, err
+	}
+	if err := c.Check(p.req); err != nil {
+		return plan.Input{}, wrong(err)
+	}
+	goals, dropped, err := c.Goals(targets, p.req.Exclude)
+	if err != nil {
+		return plan.Input{}, wrong(err)
+	}
+	h, err := p.durations(cmd)
+	if err != nil {
+		return plan.Input{}, err
+	}
+	a.skipped(cmd.ErrOrStderr(), dropped)
+	if a.verbose > 0 {
+		a.log(cmd.ErrOrStderr()).Debug("planning", "catalog", c.Revision, "goals", len(goals), "known", len(h.All()))
+	}
+	return c.InputFrom(p.req, goals, h), nil
+}
+
+// durations reads --ast, --data, or both when both are given: with --ast alone
+// the answer rests on that file and on nothing that was measured here.
+func (p *planner) durations(cmd *cobra.Command) (*plan.History, error) {
+	named := cmd.Flags().Changed("data")
+	h := new(plan.History)
+	if p.req.AST == "" || named {
+		var err error
+		if h, err = p.data.read(named); err != nil {
+			return nil, err
+		}
+	}
+	if p.req.AST == "" {
+		return h, nil
+	}
+	b, err := readInput(cmd, p.req.AST)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--ast: %w", err))
+	}
+	if _, err := h.ImportAST(bytes.NewReader(b)); err != nil {
+		return nil, usage(fmt.Errorf("--ast %s: %w", p.req.AST, err))
+	}
+	return h, nil
+}
+
+// pack plans, for two seconds at most and no longer than ctx.
+func pack(ctx context.Context, in plan.Input) (plan.Plan, error) {
+	begun := time.Now()
+	in.Stop = func() bool { return ctx.Err() != nil || time.Since(begun) > packTime }
+	made, err := plan.Pack(in)
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("plan goals: %w", context.Cause(ctx))
+	}
+	return made, err
+}
+
+// writeSaving compares what the plan costs with whole goals, one at a time, on
+// machines on demand.
+func writeSaving(w io.Writer, in plan.Input, made plan.Plan) error {
+	if len(made.Buckets) == 0 || in.Price.OnDemand == 0 {
+		return nil
+	}
+	in.Split, in.Lanes, in.Nodes, in.Warnings = "never", 1, 1, nil // the money hardly depends on the search
+	whole, err := plan.Pack(in)
+	if err != nil {
+		return err
+	}
+	before := whole.Machine().Hours() * in.Price.OnDemand
+	now := made.Machine().Hours()
+	_, err = fmt.Fprintf(w, "# saving: %.2f (on demand) to %.2f USD (spot) against whole goals on demand, %.2f USD\n",
+		before-now*in.Price.OnDemand, before-now*in.Price.Spot, before)
+	return err
+}
