@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // demoState is what a demo keeps over restarts beside its databases: where it
@@ -45,7 +46,7 @@ func openDemoDir(path string) (*demoDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := takeHold(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("another ortest demo is running on %s; stop it, or choose another directory with --data", path)
 	}
@@ -55,6 +56,19 @@ func openDemoDir(path string) (*demoDir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// takeHold locks a file. It waits a moment: a process that a killed demo was
+// just about to start holds the lock until it has become what it is to be.
+func takeHold(lock *os.File) error {
+	const tries, every = 30, 100 * time.Millisecond
+	for n := 1; ; n++ {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || n == tries {
+			return err
+		}
+		time.Sleep(every)
+	}
 }
 
 func (d *demoDir) close() error { return d.lock.Close() }
