@@ -17,6 +17,9 @@ const (
 	shownFindings  = 30
 	excerptLines   = 8
 	excerptBytes   = 1500
+
+	annotationLines = 20
+	annotationBytes = 4000
 )
 
 // CheckOutput is what a check run shows. Conclusion is empty while it has none.
@@ -163,21 +166,38 @@ func annotations(run RunView, g report.GoalResult) []Annotation {
 		if i, ok := at[key]; ok {
 			more := "\n\nalso: " + plain(f.Name, 300)
 			all[i].Message = clip(all[i].Message+more, maxMessage)
-			all[i].Raw = clip(all[i].Raw+"\n\n"+neutral(clean(f.Detail)), maxRaw)
+			all[i].Raw = clip(strings.Trim(all[i].Raw+"\n\n"+neutral(clean(f.Detail)), "\n"), maxRaw)
 			continue
 		}
 		if len(all) == maxAnnotations {
 			break
 		}
 		at[key] = len(all)
-		all = append(all, Annotation{
+		a := Annotation{
 			Path: f.File, Line: line, EndLine: max(f.EndLine, line), Level: level,
 			Title:   clip(g.Goal+": "+plain(orElse(f.BlockName(), f.Name), 200), maxTitle),
-			Message: clip(plain(f.Name, 1000)+"\n"+neutral(excerpt(f.Detail, 20, 4000))+"\n"+plain(string(f.Class)+": "+f.Why, 500), maxMessage),
-			Raw:     clip(neutral(clean(f.Detail)), maxRaw),
-		})
+			Message: clip(message(f), maxMessage),
+		}
+		if whole := strings.Trim(clean(f.Detail), "\n"); excerpt(whole, annotationLines, annotationBytes) != whole {
+			a.Raw = clip(neutral(whole), maxRaw)
+		}
+		all = append(all, a)
 	}
 	return all
+}
+
+// message says what a finding is: its name, unless its details begin with that,
+// the first of the details, and why it counts.
+func message(f report.Finding) string {
+	var parts []string
+	name, detail := plain(f.Name, 1000), neutral(excerpt(f.Detail, annotationLines, annotationBytes))
+	if first, _, _ := strings.Cut(detail, "\n"); strings.TrimSpace(first) != name {
+		parts = append(parts, name)
+	}
+	if detail != "" {
+		parts = append(parts, detail)
+	}
+	return strings.Join(append(parts, plain(string(f.Class)+": "+f.Why, 500)), "\n")
 }
 
 func levelOf(c report.Class) string {
@@ -200,7 +220,7 @@ func orElse(s, other string) string {
 // facts is the table of what the goal ran on.
 func facts(run RunView, g report.GoalResult) string {
 	var s strings.Builder
-	s.WriteString("| | |\n|---|---|\n")
+	fmt.Fprintf(&s, "| | %s |\n|---|---|\n", cell(g.Goal, 100))
 	row := func(k, v string) {
 		if v != "" {
 			fmt.Fprintf(&s, "| %s | %s |\n", k, v)
@@ -246,16 +266,20 @@ func unsafe(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./", r))
 }
 
-// details is every finding in full, as far as there is room.
+// details is every finding in full that the summary only begins, as far as
+// there is room.
 func details(run RunView, g report.GoalResult) string {
 	s := &sheet{more: run.URL}
-	s.list("", len(g.Findings), len(g.Findings), func(i int) string {
-		f := g.Findings[i]
-		body := headOf(run, g, f) + "\n"
-		if f.Detail != "" {
-			body += "\n" + fence(f.Detail, 400, maxMessage)
+	var long []report.Finding
+	for _, f := range g.Findings {
+		whole := strings.Trim(clean(f.Detail), "\n")
+		folded := levelOf(f.Class) == "" && f.Class != report.Infrastructure
+		if whole != "" && (folded || excerpt(whole, excerptLines, excerptBytes) != whole) {
+			long = append(long, f)
 		}
-		return body + "\n"
+	}
+	s.list("#### In full\n\n", len(long), len(long), func(i int) string {
+		return headOf(run, g, long[i]) + "\n\n" + fence(long[i].Detail, 400, maxMessage) + "\n"
 	})
 	warning := func(i int) string { return fmt.Sprintf("- %s\n", code(g.Warnings[i].Name, 500)) }
 	if s.list("<details><summary>Warnings, which decide nothing</summary>\n\n", len(g.Warnings), 50, warning) {

@@ -30,6 +30,9 @@ func Policy() string {
 	return filePolicy() + "; frame-ancestors 'none'"
 }
 
+// Style is the style sheet that Policy allows, for pages that belong to these.
+func Style() template.CSS { return template.CSS(pageCSS) }
+
 // filePolicy leaves out what a page cannot say of itself.
 func filePolicy() string {
 	sum := sha256.Sum256([]byte(pageCSS))
@@ -47,6 +50,7 @@ type pageData struct {
 	Meaning  string
 	Tally    string
 	Head     string
+	PullURL  string
 	Took     string
 	Trouble  []string
 	Goals    []pageGoal
@@ -91,8 +95,8 @@ type pageBucket struct {
 // other file. It has the same bytes for the same run.
 func Page(w io.Writer, run RunView) error {
 	d := pageData{
-		Policy: filePolicy(), Style: template.CSS(pageCSS), Run: run, Word: run.word(), Sign: mark(run.word()), Meaning: meaning(run.word()),
-		Head: run.Head[:min(12, len(run.Head))],
+		Policy: filePolicy(), Style: Style(), Run: run, Word: run.word(), Sign: mark(run.word()), Meaning: meaning(run.word()),
+		Head: run.Head[:min(12, len(run.Head))], PullURL: run.pullURL(),
 	}
 	d.Run.Command, d.Run.Author, d.Run.Cancelled = clean(run.Command), clean(run.Author), clean(run.Cancelled)
 	for _, t := range run.Trouble {

@@ -122,6 +122,14 @@ func (r RunView) permalink(g report.GoalResult, file string, line int) string {
 	return at
 }
 
+// pullURL returns the address of the pull request, or "".
+func (r RunView) pullURL() string {
+	if r.Forge == "" || r.Repo == "" || r.Pull == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s/pull/%d", strings.TrimSuffix(r.Forge, "/"), escapePath(r.Repo), r.Pull)
+}
+
 // escapePath encodes all of a path but letters, digits and "-_./", so that it
 // means nothing to Markdown either. url.URL leaves more as it is.
 func escapePath(path string) string {
@@ -141,8 +149,13 @@ func (r RunView) ofOwnRepo(g report.GoalResult) bool {
 	return (g.Repo == "" || strings.EqualFold(g.Repo, r.Repo)) && (r.Head == "" || g.Commit == "" || g.Commit == r.Head)
 }
 
-// tally is the short form of what a goal found: "1 new · 2 expected".
+// tally is the short form of what goals found: "1 new · 2 expected". What
+// several goals show counts once, as in the lists of findings.
 func tally(gs ...report.GoalResult) string {
+	count := make(map[report.Class]int)
+	for _, c := range clusters(gs) {
+		count[c.Class]++
+	}
 	var parts []string
 	for _, c := range []struct {
 		class report.Class
@@ -151,11 +164,7 @@ func tally(gs ...report.GoalResult) string {
 		{report.New, "new"}, {report.UnexpectedPass, "passing unexpectedly"}, {report.Flaky, "flaky"}, {report.NotRun, "not run"},
 		{report.Infrastructure, "infrastructure"}, {report.Old, "old"}, {report.Expected, "expected"},
 	} {
-		n := 0
-		for _, g := range gs {
-			n += g.Count(c.class)
-		}
-		if n > 0 {
+		if n := count[c.class]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, c.word))
 		}
 	}

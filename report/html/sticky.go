@@ -26,7 +26,7 @@ func Sticky(run RunView) string {
 	}
 	if run.State == "done" {
 		results := run.results()
-		s.addf("%s %s.\n\n", meaning(word), upper(tally(results...)))
+		s.addf("%s. %s\n\n", upper(tally(results...)), meaning(word))
 		run.findings(s, results, shownFindings)
 	}
 	s.add(goalTable(run))
