@@ -57,11 +57,13 @@ func (b *Bot) explain(c comment, words []string, err error) string {
 		return b.explainUnknown(words, unknown)
 	case errors.As(err, &wrong):
 		what := plain(wrong.What)
-		if wrong.Word != "" {
+		switch {
+		case wrong.Word != "" && wrong.At > 0:
+			what = fmt.Sprintf("word %d of the command, %s, %s", wrong.At, code(wrong.Word), what)
+		case wrong.Word != "":
 			what = code(wrong.Word) + " " + what
-		}
-		if wrong.At > 0 {
-			what = fmt.Sprintf("word %d of the command, %s", wrong.At, what)
+		case wrong.At > 0:
+			what = fmt.Sprintf("word %d of the command %s", wrong.At, what)
 		}
 		if wrong.Do != "" {
 			what += "; " + plain(wrong.Do)
@@ -92,7 +94,7 @@ func (b *Bot) explainUnknown(words []string, unknown *catalog.UnknownError) stri
 		}
 		fixed = append(fixed, w)
 	}
-	return fmt.Sprintf("%s; did you mean %s? Ready to paste:\n\n%s\n\nThe command was not run",
+	return fmt.Sprintf("%s; did you mean %s? Ready to paste:\n\n%s",
 		what, strings.Join(shown, " or "), fence(shellquote.Join(fixed...)))
 }
 
@@ -107,7 +109,7 @@ func planText(p planned, c comment) string {
 	pieces := p.Pieces()
 	fmt.Fprintf(&s, "this would run %s on %s, within `-t %d`; nothing was started.\n\n",
 		count(len(pieces), "piece"), count(len(p.Buckets), "machine"), int(p.Limit.Minutes()))
-	s.WriteString("| Bucket | Pieces | Minutes |\n|---|---|---|\n")
+	s.WriteString("| Bucket | Pieces, in order | Estimate |\n|--:|---|--:|\n")
 	for i, bucket := range p.Buckets {
 		if i == 40 {
 			fmt.Fprintf(&s, "| … | %d more buckets | |\n", len(p.Buckets)-i)
@@ -121,7 +123,7 @@ func planText(p planned, c comment) string {
 		if len(list) > 600 {
 			list = list[:600] + "…"
 		}
-		fmt.Fprintf(&s, "| %d | %s | %d |\n", i+1, list, minutes(bucket.Estimate))
+		fmt.Fprintf(&s, "| %d | `%s` | %d min |\n", i+1, list, minutes(bucket.Estimate))
 	}
 	if len(p.dropped) > 0 {
 		fmt.Fprintf(&s, "\n`-e` takes out %s.\n", count(len(p.dropped), "goal"))
