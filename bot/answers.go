@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,19 +19,29 @@ func answerMarker(comment int64, index int) string {
 
 const stickyMarker = "<!-- ortest:runs -->"
 
+// nowhere is the comment id of an answer that GitHub does not take.
+const nowhere = -1
+
 // PostAnswers posts every answer that is owed: the reaction, then the comment,
-// which is looked for before it is created.
+// which is looked for before it is created. One that cannot be posted holds up no other.
 func (b *Bot) PostAnswers(ctx context.Context) error {
 	owed, err := b.Store.UnpostedAnswers(ctx)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, a := range owed {
-		if err := b.post(ctx, a); err != nil {
-			return fmt.Errorf("answer comment %d of %s#%d: %w", a.Comment, a.Repo, a.Pull, err)
+		err := b.post(ctx, a)
+		if hopeless(err, a.At, b.Now()) {
+			b.Log.Warn("answer given up", "pull", fmt.Sprintf("%s#%d", a.Repo, a.Pull), "err", err)
+			a.Posted = nowhere
+			err = b.Store.PutAnswer(ctx, a)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("answer comment %d of %s#%d: %w", a.Comment, a.Repo, a.Pull, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (b *Bot) post(ctx context.Context, a Answer) error {
@@ -38,7 +49,8 @@ func (b *Bot) post(ctx context.Context, a Answer) error {
 	if a.Understood {
 		reaction = "eyes"
 	}
-	if err := b.Forge.React(ctx, a.Repo, a.Comment, reaction); err != nil {
+	// The command may be deleted, or a reaction forbidden: the answer is owed all the same.
+	if err := b.Forge.React(ctx, a.Repo, a.Comment, reaction); err != nil && !final(err) {
 		return err
 	}
 	marker := answerMarker(a.Comment, a.Index)
@@ -70,7 +82,14 @@ func (b *Bot) findComment(ctx context.Context, repo Repo, pull int, since time.T
 	return 0, nil
 }
 
-func refusal(why string) Answer { return Answer{Body: "nothing was started: " + why + "."} }
+// refusal says why nothing was started. A reason that ends with a line to paste
+// has no full stop.
+func refusal(why string) Answer {
+	if !strings.HasSuffix(why, "```") {
+		why += "."
+	}
+	return Answer{Body: "nothing was started: " + why}
+}
 
 func understood(body string) Answer { return Answer{Body: body, Understood: true} }
 
@@ -83,6 +102,11 @@ func stranger(c comment, role string) Answer {
 func moved(c comment, then, now string) Answer {
 	return refusal(fmt.Sprintf("the pull request moved after you wrote the command, from %s to %s. If you want the new commit tested, write again:\n\n%s\n\nThe old one is not run",
 		code(then), code(now), fence(c.line)))
+}
+
+func unseen(c comment, now string) Answer {
+	return refusal(fmt.Sprintf("the branch is in a fork, and this bot has not seen which commit it was at when you wrote. It is at %s now; if that is what you mean, write again:\n\n%s",
+		code(now), fence(c.line)))
 }
 
 func help() string {
@@ -111,7 +135,7 @@ func (b *Bot) statusText(runs []Run) string {
 		return "nothing was run on this pull request yet."
 	}
 	var s strings.Builder
-	s.WriteString("| Run | Command | Commit | State | Pieces done |\n|---|---|---|---|---|\n")
+	s.WriteString("the runs of this pull request, the newest first:\n\n| Run | Command | Commit | State | Pieces done |\n|--:|---|---|---|--:|\n")
 	for i, r := range runs {
 		if i == 10 {
 			fmt.Fprintf(&s, "\n%d older runs are not shown.\n", len(runs)-i)
@@ -124,13 +148,13 @@ func (b *Bot) statusText(runs []Run) string {
 			}
 		}
 		fmt.Fprintf(&s, "| [%s](%s) | %s | `%.12s` | %s | %d of %d |\n",
-			r.ID, b.runURL(r.ID), strings.ReplaceAll(code(r.Text), "|", `\|`), r.Head, r.word(), done, len(r.Pieces))
+			r.ID, b.runURL(r.ID), strings.ReplaceAll(code(r.Text), "|", `\|`), r.Head, r.Word(), done, len(r.Pieces))
 	}
 	return s.String()
 }
 
-// word says where a run is, for a person.
-func (r Run) word() string {
+// Word says where a run is, for a person. It is no verdict.
+func (r Run) Word() string {
 	switch {
 	case r.Cancelled != "" && r.State == Closed:
 		return "cancelled by @" + r.Cancelled

@@ -18,7 +18,8 @@ const jobGrace = 2 * time.Minute
 
 // Drive makes GitHub agree with what is stored of a run: acknowledgement,
 // comment, check runs, workflow runs. It looks before it creates, so it may be
-// cut off after any call and called again.
+// cut off after any call and called again. A step that fails keeps none of the
+// others from its turn: a run ends and is shown whatever GitHub refuses.
 func (b *Bot) Drive(ctx context.Context, id string) error {
 	r, err := b.Store.Run(ctx, id)
 	if err != nil {
@@ -27,6 +28,7 @@ func (b *Bot) Drive(ctx context.Context, id string) error {
 	if r.State == Closed {
 		return nil
 	}
+	var errs []error
 	for _, step := range []struct {
 		does string
 		do   func(context.Context, Run) error
@@ -42,10 +44,10 @@ func (b *Bot) Drive(ctx context.Context, id string) error {
 			return fmt.Errorf("read run %s: %w", id, err)
 		}
 		if err := step.do(ctx, r); err != nil {
-			return fmt.Errorf("%s run %s: %w", step.does, id, err)
+			errs = append(errs, fmt.Errorf("%s run %s: %w", step.does, id, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (b *Bot) acknowledge(ctx context.Context, r Run) error {
@@ -53,7 +55,7 @@ func (b *Bot) acknowledge(ctx context.Context, r Run) error {
 		return nil
 	}
 	err := b.Forge.React(ctx, r.Repo, r.Comment, "eyes")
-	if err != nil && !errors.Is(err, ErrGone) {
+	if err != nil && !final(err) {
 		return err
 	}
 	return b.update(ctx, r.ID, func(r *Run) bool { r.Acked = true; return true })
@@ -150,7 +152,7 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 			return err
 		}
 		id, err = b.Forge.Dispatch(ctx, r.Repo, workflows.File, inputs)
-		if errors.Is(err, ErrRefused) || errors.Is(err, ErrGone) {
+		if final(err) {
 			return b.refuse(ctx, r, d, err)
 		}
 		if err != nil {
@@ -204,7 +206,7 @@ func (b *Bot) leg(r Run, p Piece) workflows.Piece {
 	if project, ok := b.Catalog().Project(p.Goal.Project); ok {
 		leg.Repo = strings.TrimPrefix(project.Repo, "https://github.com/")
 	}
-	if leg.Repo == r.Repo.String() {
+	if strings.EqualFold(leg.Repo, r.Repo.String()) { // GitHub takes either case; with no commit the default branch would be tested
 		leg.Commit = r.Head
 	}
 	return leg

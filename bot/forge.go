@@ -157,3 +157,15 @@ var (
 	ErrGone    = errors.New("gone on GitHub")
 	ErrRefused = errors.New("refused by GitHub") // the request itself is wrong; a repeat would not help
 )
+
+// patience is how long something that GitHub refuses is still tried: a
+// permission may be granted, a locked conversation opened.
+const patience = 24 * time.Hour
+
+// final reports whether a repeat would only bring the same error.
+func final(err error) bool { return errors.Is(err, ErrGone) || errors.Is(err, ErrRefused) }
+
+// hopeless reports whether what has been owed since a time is to be given up.
+func hopeless(err error, since, now time.Time) bool {
+	return errors.Is(err, ErrGone) || errors.Is(err, ErrRefused) && now.Sub(since) >= patience
+}

@@ -111,6 +111,9 @@ func (b *Bot) decide(ctx context.Context, c comment) error {
 	}
 	if verb.starts() {
 		role, err := b.Forge.Permission(ctx, c.Repo, c.Sender)
+		if final(err) {
+			return b.answer(ctx, c, refusal("GitHub does not tell this bot what you may do here; ask who installed it to check its permissions"))
+		}
 		if err != nil {
 			return fmt.Errorf("permission of %s: %w", c.Sender, err)
 		}
@@ -176,6 +179,9 @@ func (b *Bot) decideRun(ctx context.Context, c comment, verb Verb, words []strin
 		return b.answer(ctx, c, understood(planText(p, c)))
 	}
 	pr, err := b.Forge.PullRequest(ctx, c.Repo, c.Number)
+	if final(err) {
+		return b.answer(ctx, c, refusal("GitHub does not show this bot the pull request; ask who installed it to check its permissions"))
+	}
 	if err != nil {
 		return fmt.Errorf("pull request %s#%d: %w", c.Repo, c.Number, err)
 	}
@@ -184,6 +190,12 @@ func (b *Bot) decideRun(ctx context.Context, c comment, verb Verb, words []strin
 	}
 	seen, err := b.Store.HeadAt(ctx, c.Repo, c.Number, c.CreatedAt)
 	switch {
+	case errors.Is(err, ErrNotFound) && pr.Fork:
+		// Somebody without any right may have pushed since; from now on it is known.
+		if err := b.Store.AddHead(ctx, c.Repo, c.Number, Head{SHA: pr.Head, At: b.Now()}); err != nil {
+			return err
+		}
+		return b.answer(ctx, c, unseen(c, pr.Head))
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
 		return err

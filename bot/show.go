@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,18 +32,25 @@ func (b *Bot) show(ctx context.Context, r Run, machines int) (all bool, err erro
 	if machines > 0 && r.State == Ended {
 		view.Trouble = append(view.Trouble, fmt.Sprintf("%s of this run still to be gone", count(machines, "machine")))
 	}
-	if err := b.showSticky(ctx, r, view); err != nil {
-		return false, err
-	}
-	if r.Checks, err = b.checks(ctx, r, view); err != nil {
-		return false, err
-	}
+	errs := []error{b.showSticky(ctx, r, view)}
+	r.Checks, err = b.checks(ctx, r, view)
+	errs = append(errs, err)
 	for _, c := range r.Checks {
 		if err := b.showCheck(ctx, r, c, view); err != nil {
-			return false, fmt.Errorf("check run %s: %w", c.Name, err)
+			errs = append(errs, fmt.Errorf("check run %s: %w", c.Name, err))
 		}
 	}
-	return true, nil
+	errs = slices.DeleteFunc(errs, func(err error) bool {
+		if err == nil {
+			return true
+		}
+		given := r.State == Ended && hopeless(err, r.EndedAt, b.Now())
+		if given {
+			b.Log.Warn("report given up", "run", r.ID, "err", err)
+		}
+		return given
+	})
+	return len(errs) == 0, errors.Join(errs...)
 }
 
 // View is a run as people see it.

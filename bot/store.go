@@ -26,7 +26,7 @@ type Answer struct {
 	Author     string    `json:"author"`
 	Body       string    `json:"body"`       // Markdown, ready to post
 	Understood bool      `json:"understood"` // 👀 rather than 😕
-	Posted     int64     `json:"posted"`     // comment id; 0 until posted
+	Posted     int64     `json:"posted"`     // comment id; 0 until posted, -1 when GitHub takes none
 	At         time.Time `json:"at"`         // when the command was written
 }
 

@@ -78,6 +78,12 @@ func (b *Bot) Next(ctx context.Context, in runnerfleet.Instance) (runnerfleet.As
 	p := *r.Piece(got.ID)
 	name := fmt.Sprintf("ortest-%s-%s-%d-%s", r.ID, p.ID, p.Attempt, p.Nonce[:8])
 	id, jit, err := b.Forge.MintRunner(ctx, r.Repo, name, label(p))
+	if final(err) { // the instance would ask until its deadline
+		if err := b.again(ctx, r.ID, p.ID, p.Attempt, "GitHub gave it no runner: "+err.Error()); err != nil {
+			return runnerfleet.Assignment{}, err
+		}
+		return runnerfleet.Assignment{}, runnerfleet.ErrWait
+	}
 	if err != nil {
 		return runnerfleet.Assignment{}, fmt.Errorf("mint runner %s: %w", name, err)
 	}
@@ -256,6 +262,9 @@ func (b *Bot) unfinishedFiles(ctx context.Context, run, id string) ([]string, er
 	}
 	var left []string
 	for _, f := range planned {
+		if f == report.Suite { // no file that could be asked for
+			return nil, nil
+		}
 		if !ran[f] {
 			left = append(left, f)
 		}
