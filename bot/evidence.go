@@ -33,8 +33,9 @@ func (b *Bot) Evidence(ctx context.Context, r Run, goal string) (report.Evidence
 }
 
 // assemble merges a piece's attempts: the first manifest, which names all of
-// its files, each file's latest result in the order of the manifests, and the
-// last attempt's end. What an earlier attempt said about its end is void.
+// its files, each file's first result, and the last attempt's end. What an
+// earlier attempt said about its end is void; what it said about a file stays,
+// so that a repeat never hides a failure.
 func assemble(stored []StoredEntry) (report.PieceEvidence, error) {
 	type item struct {
 		report.Entry
@@ -56,8 +57,9 @@ func assemble(stored []StoredEntry) (report.PieceEvidence, error) {
 		case e.Manifest != nil && (manifest == nil || len(e.Manifest.Files) >= len(manifest.Manifest.Files)):
 			manifest = &it
 		case e.File != nil:
-			files = slices.DeleteFunc(files, func(f item) bool { return f.File.Path == e.File.Path })
-			files = append(files, it)
+			if !slices.ContainsFunc(files, func(f item) bool { return f.File.Path == e.File.Path }) {
+				files = append(files, it)
+			}
 		case e.End != nil:
 			end = &it
 		}

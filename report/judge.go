@@ -86,7 +86,7 @@ func (g GoalResult) Count(c Class) int {
 }
 
 // Evidence is everything that came back for one goal: of each test file the
-// last attempt's entry and log, in order.
+// first entry and log that came, in order.
 type Evidence struct {
 	Goal    string
 	Pieces  []PieceEvidence
