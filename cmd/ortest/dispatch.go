@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,13 +38,15 @@ func (a *app) dispatch() *cobra.Command {
 				return errors.New("-r needs machines, and AWS is not configured here; leave -r out to see the plan, " +
 					"or write the command as a comment /ortest on a pull request where the bot is installed")
 			}
+			begun := time.Now()
 			made, err := pack(cmd.Context(), in)
 			if err != nil {
 				return wrong(err)
 			}
-			for _, w := range made.Warnings {
-				a.warn(cmd.ErrOrStderr(), w)
+			if a.verbose > 0 {
+				a.log(cmd.ErrOrStderr()).Debug("planned", "machines", len(made.Buckets), "bound", made.Lower, "took", time.Since(begun))
 			}
+			a.warnAll(cmd.ErrOrStderr(), made)
 			if p.req.JSON {
 				return made.WriteJSON(cmd.OutOrStdout())
 			}
@@ -66,7 +69,7 @@ type planner struct {
 
 func (p *planner) bind(cmd *cobra.Command) {
 	plan.BindFlags(cmd.Flags(), &p.req)
-	cmd.Flags().StringVar(&p.data.dir, "data", defaultData(""), "`DIR` with the history of durations; not read beside --ast unless given")
+	cmd.Flags().StringVar(&p.data.dir, "data", defaultData(""), "read the history of durations in `DIR`; beside --ast only when given")
 	catalogFlag(cmd, &p.overlay)
 }
 
@@ -125,6 +128,12 @@ func (p *planner) durations(cmd *cobra.Command) (*plan.History, error) {
 	return h, nil
 }
 
+func (a *app) warnAll(w io.Writer, made plan.Plan) {
+	for _, text := range made.Warnings {
+		a.warn(w, text)
+	}
+}
+
 // pack plans, for two seconds at most and no longer than ctx.
 func pack(ctx context.Context, in plan.Input) (plan.Plan, error) {
 	begun := time.Now()
@@ -149,7 +158,8 @@ func writeSaving(w io.Writer, in plan.Input, made plan.Plan) error {
 	}
 	before := whole.Machine().Hours() * in.Price.OnDemand
 	now := made.Machine().Hours()
+	cents := func(usd float64) float64 { return math.Round(usd*100)/100 + 0 } // no -0.00
 	_, err = fmt.Fprintf(w, "# saving: %.2f (on demand) to %.2f USD (spot) against whole goals on demand, %.2f USD\n",
-		before-now*in.Price.OnDemand, before-now*in.Price.Spot, before)
+		cents(before-now*in.Price.OnDemand), cents(before-now*in.Price.Spot), before)
 	return err
 }

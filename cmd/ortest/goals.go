@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (a *app) goals() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&exclude, "exclude", "e", "", "leave out the goals that this `RE`2 pattern matches")
+	cmd.Flags().StringVarP(&exclude, "exclude", "e", "", "leave out the goals that `RE`, an RE2 pattern, matches")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a list of names as JSON")
 	catalogFlag(cmd, &overlay)
 	return cmd
@@ -105,7 +106,7 @@ func wrong(err error) error {
 }
 
 func catalogFlag(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "catalog", "", "`DIR` with files to lay over the built-in catalog")
+	cmd.Flags().StringVar(dir, "catalog", "", "lay the files of `DIR` over the built-in catalog")
 }
 
 // openCatalog returns the built-in catalog with a directory laid over it; ""
@@ -137,4 +138,17 @@ func writeJSON(w io.Writer, value any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(value)
+}
+
+// interruptible ends with ctx, even while work computes or waits for a file.
+// The program ends right after, and what work does then is lost with it.
+func interruptible(ctx context.Context, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func (a *app) history() *cobra.Command {
 		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().StringVar(&file.dir, "data", defaultData(""), "`DIR` that keeps the durations")
+	cmd.PersistentFlags().StringVar(&file.dir, "data", defaultData(""), "keep the durations in `DIR`")
 	cmd.AddCommand(a.historyImport(&file), a.historyShow(&file), historyExport(&file))
 	return cmd
 }
@@ -44,7 +45,7 @@ func (a *app) historyImport(file *historyFile) *cobra.Command {
 				return usage(fmt.Errorf("import durations: %w", err))
 			}
 			n := 0
-			err = file.update(func(h *plan.History) error {
+			err = file.update(cmd.Context(), func(h *plan.History) error {
 				if n, err = addDurations(h, b); err != nil {
 					return usage(fmt.Errorf("%s: %w; nothing was imported", args[0], err))
 				}
@@ -145,8 +146,15 @@ func readInput(cmd *cobra.Command, path string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	var b []byte
+	err := interruptible(cmd.Context(), func() (err error) {
+		b, err = io.ReadAll(io.LimitReader(in, maxInput+1))
+		return err
+	})
 	switch {
+	case cmd.Context().Err() != nil:
+		return nil, err // and nothing of b, which may still be read
+
 	case err != nil:
 		return nil, fmt.Errorf("%w; give the path of a file that you may read", err)
 	case len(b) > maxInput:
@@ -208,7 +216,7 @@ func (f historyFile) read(named bool) (*plan.History, error) {
 
 // update changes the history under a lock and replaces the file whole, so that
 // neither another import nor an interruption can leave half of it.
-func (f historyFile) update(change func(*plan.History) error) error {
+func (f historyFile) update(ctx context.Context, change func(*plan.History) error) error {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w; choose another with --data", err)
 	}
@@ -217,7 +225,7 @@ func (f historyFile) update(change func(*plan.History) error) error {
 		return fmt.Errorf("lock history: %w; choose another directory with --data", err)
 	}
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+	if err := interruptible(ctx, func() error { return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX) }); err != nil {
 		return fmt.Errorf("lock history: %w", err)
 	}
 	h, err := f.read(false)
@@ -230,12 +238,13 @@ func (f historyFile) update(change func(*plan.History) error) error {
 	return f.replace(h)
 }
 
+// replace writes a new file and puts it in the old one's place. One that an
+// interruption left behind is written over.
 func (f historyFile) replace(h *plan.History) error {
-	next, err := os.CreateTemp(f.dir, "history-*.new")
+	next, err := os.OpenFile(f.path()+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write history: %w", err)
 	}
-	defer os.Remove(next.Name()) // gone already when all went well
 	err = h.Write(next)
 	if err == nil {
 		err = next.Sync()

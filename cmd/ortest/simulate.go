@@ -22,7 +22,7 @@ func (a *app) simulate() *cobra.Command {
 		Use:   "simulate [--machines N,…] [flags] TARGET…",
 		Short: "Play a run many times over a model of EC2 and GitHub",
 		Long: "Play a run many times in virtual time: machines boot, are interrupted or not to be had, jobs wait to be picked up, and tests take " +
-			"longer or shorter than estimated. Shows percentiles of end, machine time and money. The same arguments give the same figures.\n\n" +
+			"longer or shorter than estimated. Shows percentiles of end, machine time, money, and machines that end after -t (late). The same arguments give the same figures.\n\n" +
 			"The plan is that of ortest dispatch. With --machines it is instead the plan that ends earliest on at most so many machines; " +
 			"several numbers are compared.",
 		Example: "  ortest simulate -t 60 --boot 2 --build 1 t tv\n  ortest simulate --machines 8,16,32 --spot-interruptions 0.2 tv",
@@ -41,9 +41,7 @@ func (a *app) simulate() *cobra.Command {
 				return wrong(err)
 			}
 			for _, made := range plans {
-				for _, w := range made.Warnings {
-					a.warn(cmd.ErrOrStderr(), w)
-				}
+				a.warnAll(cmd.ErrOrStderr(), made)
 			}
 			if !a.quiet {
 				fmt.Fprintf(cmd.ErrOrStderr(), "playing %d runs of %d plans\n", s.runs, len(plans))
@@ -172,19 +170,6 @@ func packOnto(ctx context.Context, in plan.Input, machines int) (plan.Plan, erro
 			Do: "give more machines or fewer targets"}
 	}
 	return best, nil
-}
-
-// interruptible ends with ctx. What it leaves behind only computes, and the
-// program ends right after.
-func interruptible(ctx context.Context, work func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- work() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("simulate: %w", context.Cause(ctx))
-	}
 }
 
 func (s *simulation) write(w io.Writer, plans []plan.Plan) error {
