@@ -362,6 +362,7 @@ func checkOnce(t *testing.T, p *place) {
 	}
 	checkRunsOnce(t, p, r)
 	dispatchedOnce(t, p)
+	jobsOver(t, p)
 	if left := p.processes(t); len(left) > 0 {
 		t.Errorf("processes left: %q", left)
 	}
@@ -394,14 +395,22 @@ func dispatchedOnce(t *testing.T, p *place) {
 	for _, run := range a.Runs {
 		for _, j := range run.Jobs {
 			jobs[j.Name]++
-			if j.Status != "completed" {
-				t.Errorf("job %s is %s", j.Name, j.Status)
-			}
 		}
 	}
 	for name, n := range jobs {
 		if n != 1 {
 			t.Errorf("attempt %s was dispatched %d times", name, n)
+		}
+	}
+}
+
+// jobsOver checks that GitHub waits for nothing more.
+func jobsOver(t *testing.T, p *place) {
+	t.Helper()
+	a := p.activity(t)
+	for _, run := range a.Runs {
+		if run.Status != "completed" {
+			t.Errorf("workflow run %s is %s", run.Title, run.Status)
 		}
 	}
 	for _, r := range a.Runners {
