@@ -120,7 +120,7 @@ func (p *planner) durations(cmd *cobra.Command) (*plan.History, error) {
 	}
 	b, err := readInput(cmd, p.req.AST)
 	if err != nil {
-		return nil, usage(fmt.Errorf("--ast: %w", err))
+		return nil, fmt.Errorf("--ast: %w", err)
 	}
 	if _, err := h.ImportAST(bytes.NewReader(b)); err != nil {
 		return nil, usage(fmt.Errorf("--ast %s: %w", p.req.AST, err))

@@ -42,7 +42,7 @@ func (a *app) historyImport(file *historyFile) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := readInput(cmd, args[0])
 			if err != nil {
-				return usage(fmt.Errorf("import durations: %w", err))
+				return fmt.Errorf("import durations: %w", err)
 			}
 			n := 0
 			err = file.update(cmd.Context(), func(h *plan.History) error {
@@ -135,13 +135,14 @@ func oneArg(want string) cobra.PositionalArgs {
 // maxInput is far above what any file of durations holds.
 const maxInput = 256 << 20
 
-// readInput reads a file that somebody named; "-" is the standard input.
+// readInput reads a file that somebody named; "-" is the standard input. One
+// that cannot be read is wrong usage.
 func readInput(cmd *cobra.Command, path string) ([]byte, error) {
 	in := cmd.InOrStdin()
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("%w; give the path of a file that you may read", err)
+			return nil, usage(fmt.Errorf("%w; give the path of a file that you may read", err))
 		}
 		defer f.Close()
 		in = f
@@ -156,9 +157,9 @@ func readInput(cmd *cobra.Command, path string) ([]byte, error) {
 		return nil, err // and nothing of b, which may still be read
 
 	case err != nil:
-		return nil, fmt.Errorf("%w; give the path of a file that you may read", err)
+		return nil, usage(fmt.Errorf("%w; give the path of a file that you may read", err))
 	case len(b) > maxInput:
-		return nil, fmt.Errorf("%s is larger than %d bytes; it is no file of durations", path, maxInput)
+		return nil, usage(fmt.Errorf("%s is larger than %d bytes; it is no file of durations", path, maxInput))
 	}
 	return b, nil
 }
