@@ -84,7 +84,10 @@ func (p *pages) runs(r *http.Request, _ http.Header, body *bytes.Buffer) error {
 	if err != nil {
 		return err
 	}
-	return p.list.Execute(body, runs)
+	return p.list.Execute(body, struct {
+		Style template.CSS
+		Runs  []bot.Run
+	}{html.Style(), runs})
 }
 
 func (p *pages) run(r *http.Request, _ http.Header, body *bytes.Buffer) error {
