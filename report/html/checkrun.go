@@ -56,7 +56,6 @@ func CheckRun(run RunView, g report.GoalResult) CheckOutput {
 	s.addf("%s **%s**: %s. %s\n\n", sign(word), word, tally(g), meaning(word))
 	run.findings(s, []report.GoalResult{g}, shownFindings)
 	s.add(facts(run, g))
-	s.add(repro(g))
 	out.Summary = s.String()
 	out.Text = details(run, g)
 	return out
@@ -244,22 +243,6 @@ func facts(run RunView, g report.GoalResult) string {
 		row("Report", "[page of the run]("+run.URL+")")
 	}
 	return s.String() + "\n"
-}
-
-// repro is the command that repeats the goal, with the first bad file alone
-// where there is one whose name needs no quoting.
-func repro(g report.GoalResult) string {
-	command := "ortest run " + g.Goal
-	if strings.ContainsFunc(g.Goal, unsafe) {
-		return ""
-	}
-	for _, f := range g.Findings {
-		if levelOf(f.Class) != "" && f.File != "" && !strings.ContainsFunc(f.File, unsafe) && strings.HasSuffix(f.File, ".t") {
-			command += " --files " + f.File
-			break
-		}
-	}
-	return "To repeat it on a machine of your own:\n\n" + fence(command, 1, 1000)
 }
 
 func unsafe(r rune) bool {
