@@ -29,11 +29,13 @@ func (r *run) census(context.Context) error {
 		r.result.Manifest.Files = []report.TestFile{{Path: wholeSuite}}
 		return nil
 	}
+	all, err := testFiles(root.FS(), r.cfg.Project.Test.Glob)
+	if err != nil {
+		return err
+	}
 	files := r.cfg.Piece.Files
 	if len(files) == 0 {
-		if files, err = testFiles(root.FS(), r.cfg.Project.Test.Glob); err != nil {
-			return err
-		}
+		files = all
 	}
 	if len(files) == 0 {
 		return &stopped{PhaseCheckout, fmt.Sprintf("no test file matches %s", r.cfg.Project.Test.Glob)}
@@ -43,6 +45,12 @@ func (r *run) census(context.Context) error {
 			return &stopped{PhaseCheckout, fmt.Sprintf("the test file %.200q has a name that cannot be reported", path)}
 		}
 		r.result.Manifest.Files = append(r.result.Manifest.Files, report.ReadTestFile(path, r.source(root, path)))
+	}
+	// What the plan has not heard of must be missed by somebody.
+	for _, path := range all {
+		if !slices.Contains(files, path) && plain(path) {
+			r.result.Manifest.Others = append(r.result.Manifest.Others, path)
+		}
 	}
 	return nil
 }

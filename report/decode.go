@@ -85,8 +85,13 @@ func (m Manifest) check() error {
 	if _, err := plan.ParseGoal(m.Goal); err != nil {
 		return err
 	}
-	if len(m.Files) > maxFiles {
-		return fmt.Errorf("%d test files, more than %d", len(m.Files), maxFiles)
+	if n := len(m.Files) + len(m.Others); n > maxFiles {
+		return fmt.Errorf("%d test files, more than %d", n, maxFiles)
+	}
+	for _, path := range m.Others {
+		if err := testPath(path); err != nil {
+			return err
+		}
 	}
 	if len(m.Versions) > maxVersions {
 		return fmt.Errorf("%d versions, more than %d", len(m.Versions), maxVersions)

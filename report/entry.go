@@ -31,7 +31,8 @@ type Manifest struct {
 	Repo     string            `json:"repo"`   // OWNER/NAME
 	Commit   string            `json:"commit"` // full SHA that was checked out; "" when nothing was
 	Arch     string            `json:"arch"`
-	Files    []TestFile        `json:"files"` // in the order they will run
+	Files    []TestFile        `json:"files"`            // in the order they will run
+	Others   []string          `json:"others,omitempty"` // test files of the project that this piece leaves to others
 	Versions map[string]string `json:"versions,omitempty"`
 }
 

@@ -21,6 +21,9 @@ type judge struct {
 	off   int64               // of the next log within the goal's
 	real  int                 // assertions that were not skipped
 	leaks int                 // leak checks
+
+	planned map[string]bool // files that some piece was to run
+	others  []string        // files that a piece left to others
 }
 
 // ranFile is a test file of the census and what ran of it.
@@ -31,7 +34,7 @@ type ranFile struct {
 }
 
 func newJudge(goal string, opts JudgeOptions) *judge {
-	j := &judge{opts: opts, goal: goal, arch: opts.Arch, ran: make(map[string]*ranFile)}
+	j := &judge{opts: opts, goal: goal, arch: opts.Arch, ran: make(map[string]*ranFile), planned: make(map[string]bool)}
 	if g, err := plan.ParseGoal(goal); err == nil {
 		j.mode = g.Mode
 	}
@@ -70,10 +73,25 @@ func (j *judge) piece(p PieceEvidence) {
 		j.add(Finding{Kind: kindNotRun, Class: NotRun, Name: "no manifest came back: it is not known what should have run"})
 	} else {
 		j.files(*manifest, p, results)
+		for _, f := range manifest.Files {
+			j.planned[f.Path] = true
+		}
+		j.others = append(j.others, manifest.Others...)
 	}
 	j.ended(end, build)
 	for i := range p.Entries {
 		j.off += int64(len(logOf(p, i)))
+	}
+}
+
+// unplanned adds a finding for each test file that every piece left to others,
+// such as one that is newer than the plan's list.
+func (j *judge) unplanned() {
+	for _, path := range j.others {
+		if !j.planned[path] {
+			j.planned[path] = true
+			j.add(Finding{Kind: kindNotRun, Class: NotRun, File: path, Name: "no piece of the plan holds this test file"})
+		}
 	}
 }
 

@@ -272,3 +272,16 @@ func TestOverall(t *testing.T) {
 		})
 	}
 }
+
+func TestTestFileThatNoPieceHoldsIsNotRun(t *testing.T) {
+	ev := hello(t, "good-t", "t-hello")
+	if got := Judge(ev, nil, JudgeOptions{Now: testNow}).Count(NotRun); got != 0 {
+		t.Fatalf("%d findings of files that did not run in a whole goal", got)
+	}
+	m := ev.Pieces[0].Entries[0].Manifest
+	m.Others = []string{m.Files[0].Path, "t/999-new.t"}
+	g := Judge(ev, nil, JudgeOptions{Now: testNow})
+	if g.Verdict == Pass || g.Verdict == Known || g.Count(NotRun) != 1 {
+		t.Errorf("verdict %s with findings %+v, want one of t/999-new.t and no success", g.Verdict, g.Findings)
+	}
+}

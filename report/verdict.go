@@ -19,6 +19,7 @@ func Judge(in Evidence, exps []Expectation, opts JudgeOptions) GoalResult {
 	if len(in.Pieces) == 0 {
 		j.add(Finding{Kind: kindNotRun, Class: NotRun, Name: "nothing came back for this goal"})
 	}
+	j.unplanned()
 	j.ranNothing()
 	j.trouble(in.Trouble)
 	j.classify(exps)
