@@ -204,7 +204,7 @@ func (b *Bot) leg(r Run, p Piece) workflows.Piece {
 		Timeout: int(p.timeout().Minutes()),
 	}
 	if project, ok := b.Catalog().Project(p.Goal.Project); ok {
-		leg.Repo = strings.TrimPrefix(project.Repo, "https://github.com/")
+		leg.Repo = repository(project)
 	}
 	if strings.EqualFold(leg.Repo, r.Repo.String()) { // GitHub takes either case; with no commit the default branch would be tested
 		leg.Commit = r.Head

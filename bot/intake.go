@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/ortest/ortest/plan"
 )
 
 // HandleDelivery reads a stored delivery and acts on it. An error means that it
@@ -224,6 +228,7 @@ func (b *Bot) newRun(c comment, pr PullRequest, p planned) Run {
 		Plan: p.Plan, Catalog: p.revision, State: Accepted,
 		Lost: make([]int, len(p.Buckets)), CreatedAt: now,
 	}
+	r.Plan.Warnings = append(r.Plan.Warnings, b.elsewhere(r.Repo, p.Plan)...)
 	longest := time.Duration(0)
 	for i, bucket := range p.Buckets {
 		work := time.Duration(0)
@@ -240,6 +245,26 @@ func (b *Bot) newRun(c comment, pr PullRequest, p planned) Run {
 	r.Deadline = now.Add(time.Hour + MaxAttempts*longest)
 	return r
 }
+
+// elsewhere names the goals that test another repository than the pull
+// request's: their verdicts say nothing about the pull request's own suite.
+func (b *Bot) elsewhere(repo Repo, p plan.Plan) []string {
+	var said []string
+	for _, piece := range p.Pieces() {
+		project, ok := b.Catalog().Project(piece.Goal.Project)
+		if !ok || strings.EqualFold(repository(project), repo.String()) {
+			continue
+		}
+		note := fmt.Sprintf("%s tests %s at its default branch, not this pull request", piece.Goal, repository(project))
+		if !slices.Contains(said, note) {
+			said = append(said, note)
+		}
+	}
+	return said
+}
+
+// repository returns a project's OWNER/NAME.
+func repository(p plan.Project) string { return strings.TrimPrefix(p.Repo, "https://github.com/") }
 
 // sameLive returns the live run that tests the same goals with the same options on the same commit, or "".
 func (b *Bot) sameLive(ctx context.Context, r Run) (string, error) {

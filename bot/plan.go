@@ -100,7 +100,7 @@ func (b *Bot) explainUnknown(words []string, unknown *catalog.UnknownError) stri
 
 // plain makes a sentence of ours that may repeat a person's words safe as Markdown.
 func plain(s string) string {
-	return strings.NewReplacer("@", "@\u2060", "#", "\\#", "<", "&lt;", "[", "\\[", "|", "\\|", "\n", " ").Replace(s)
+	return strings.NewReplacer("\\", "\\\\", "@", "@\u2060", "#", "\\#", "<", "&lt;", "[", "\\[", "|", "\\|", "\n", " ").Replace(s)
 }
 
 // planText shows what a command would do.
@@ -134,6 +134,9 @@ func planText(p planned, c comment) string {
 			break
 		}
 		fmt.Fprintf(&s, "\n- %s", plain(w))
+	}
+	for _, note := range p.Notes() {
+		fmt.Fprintf(&s, "\n- %s", plain(note))
 	}
 	fmt.Fprintf(&s, "\n\nTo run it:\n\n%s\n", fence(strings.Replace(c.line, " plan ", " ", 1)))
 	return s.String()
