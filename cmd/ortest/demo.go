@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -198,6 +199,11 @@ func (d *demo) cloud(dir *demoDir) (*local.Cloud, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find our own binary: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(exe), "act")); err != nil {
+		if _, err := exec.LookPath("act"); err != nil {
+			return nil, fmt.Errorf("act, which runs the workflow, is neither beside %s nor in PATH; make build makes it", exe)
+		}
 	}
 	actions := filepath.Join(dir.path, "action")
 	if err := os.MkdirAll(actions, 0o755); err != nil {
