@@ -44,6 +44,7 @@ type Annotation struct {
 
 // CheckRun is the check run of a goal that is judged.
 func CheckRun(run RunView, g report.GoalResult) CheckOutput {
+	g = run.news(g)
 	word := string(g.Verdict)
 	out := CheckOutput{Conclusion: conclusion(g.Verdict)}
 	if run.Cancelled != "" && g.Verdict == report.Incomplete {
@@ -65,6 +66,10 @@ func CheckRun(run RunView, g report.GoalResult) CheckOutput {
 func VerdictCheck(run RunView, results []report.GoalResult) CheckOutput {
 	v := report.Overall(results)
 	word := string(v)
+	results = slices.Clone(results)
+	for i := range results {
+		results[i] = run.news(results[i])
+	}
 	out := CheckOutput{Conclusion: conclusion(v)}
 	if run.Cancelled != "" && v != report.Fail {
 		out.Conclusion, word = "cancelled", "cancelled"

@@ -125,7 +125,16 @@ func resultTable(r RunView, gs []report.GoalResult) string {
 	return table(views)
 }
 
-func goalTable(r RunView) string { return table(r.Goals) }
+func goalTable(r RunView) string {
+	views := slices.Clone(r.Goals)
+	for i, v := range views {
+		if v.Result != nil {
+			g := r.news(*v.Result)
+			views[i].Result = &g
+		}
+	}
+	return table(views)
+}
 
 func table(views []GoalView) string {
 	if len(views) == 0 {

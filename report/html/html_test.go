@@ -326,6 +326,31 @@ func TestConclusion(t *testing.T) {
 	}
 }
 
+func TestACancelledRunDoesNotListWhatItCut(t *testing.T) {
+	run := demo(t, "done")
+	g := report.GoalResult{Goal: "t-hello", Verdict: report.Incomplete, Findings: []report.Finding{
+		{Class: report.New, File: "t/1.t", Line: 3, Name: "is wrong"},
+		{Class: report.NotRun, File: "t/2.t", Name: "t/2.t did not run"},
+		{Class: report.Infrastructure, Name: "cancelled by ada"},
+	}}
+	for _, tt := range []struct {
+		name, cancelled, want string
+	}{
+		{"a failure that was seen before stays", "ada", "cancelled: 1 new — "},
+		{"what was not cancelled lists all", "", "incomplete: 1 new · 1 not run · 1 infrastructure — "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run.Cancelled = tt.cancelled
+			if got := CheckRun(run, g).Title; !strings.HasPrefix(got, tt.want) {
+				t.Errorf("titled %q, want %q", got, tt.want)
+			}
+			if got := VerdictCheck(run, []report.GoalResult{g}).Title; !strings.HasPrefix(got, tt.want) {
+				t.Errorf("verdict titled %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestAnnotationsAreOnlyOfThePullRequest(t *testing.T) {
 	run := demo(t, "done")
 	g := *result(t, "fail-t")

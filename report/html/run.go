@@ -11,6 +11,7 @@ package html
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,12 +99,24 @@ func (r RunView) results() []report.GoalResult {
 	var all []report.GoalResult
 	for _, g := range r.Goals {
 		if g.Result != nil {
-			all = append(all, *g.Result)
+			all = append(all, r.news(*g.Result))
 		} else {
 			all = append(all, report.GoalResult{Goal: g.Goal, Verdict: report.Incomplete, Why: []string{"The goal has no result."}})
 		}
 	}
 	return all
+}
+
+// news leaves out of a cancelled goal what only repeats that it was cancelled:
+// what did not run, and what went wrong around it. A failure seen before stays.
+func (r RunView) news(g report.GoalResult) report.GoalResult {
+	if r.Cancelled == "" || g.Verdict != report.Incomplete {
+		return g
+	}
+	g.Findings = slices.DeleteFunc(slices.Clone(g.Findings), func(f report.Finding) bool {
+		return f.Class == report.NotRun || f.Class == report.Infrastructure
+	})
+	return g
 }
 
 // permalink returns the address of a line at the commit that was tested, or "".
