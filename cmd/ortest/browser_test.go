@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	// The pages are our own; Chromium's sandbox works neither as root nor in most containers.
 	ctx, cancel = chromedp.NewExecAllocator(ctx, append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(exe), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1200, 900))...)
+		chromedp.ExecPath(exe), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1000, 900))...)
 	t.Cleanup(cancel)
 	b := &browser{}
 	b.ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(t.Logf))
@@ -100,6 +101,7 @@ func shows(selector string) step {
 
 func TestTheDemoInABrowser(t *testing.T) {
 	act := realAct(t)
+	t.Setenv("PATH", act+":"+os.Getenv("PATH")) // the demo looks for act as it starts
 	p := newPlace(t, func(c *systemConfig) { machines(c, act) })
 	b := newBrowser(t)
 	const check, verdict = `[data-check="ortest / t-hello"]`, `[data-check="ortest / verdict"]`
@@ -136,6 +138,11 @@ func TestTheDemoInABrowser(t *testing.T) {
 	b.do(t, "be told why nothing starts",
 		sees(`[...document.querySelectorAll('[data-author="ortest[bot]"]')].some(c => c.textContent.includes("@mallory: nothing was started"))`))
 
+	beside, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](
+		`document.getElementById("conversation").getBoundingClientRect().right <= document.querySelector("aside").getBoundingClientRect().left`))
+	if err != nil || !beside {
+		t.Errorf("the conversation lies below the column beside it (%v)", err)
+	}
 	for _, path := range []string{"", "/runs", "/runs/1", "/runs/2"} {
 		b.do(t, "open "+path+" on a telephone", chromedp.EmulateViewport(375, 800), chromedp.Navigate(p.url+path), shows("h1"))
 		wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth"))
