@@ -22,5 +22,9 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-"):
 		main()
 	}
+	// Where make build puts act.
+	if bin, err := filepath.Abs("../../bin"); err == nil {
+		os.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	}
 	testscript.Main(m, map[string]func(){"ortest": main})
 }
