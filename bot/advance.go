@@ -53,11 +53,11 @@ func (r *Run) Advance(o Occurrence, now time.Time) bool {
 	changed := false
 	switch o.Kind {
 	case DispatchIntended:
-		changed = r.intend(o.Dispatch, now)
+		changed = r.intend(o.Dispatch)
 	case DispatchSent:
 		changed = r.sent(o.Dispatch)
 	case PieceAssigned:
-		changed = r.assign(o, now)
+		changed = r.assign(o)
 	case PieceComplete:
 		changed = r.complete(o)
 	case PieceTrouble:
@@ -109,7 +109,7 @@ func (r *Run) current(o Occurrence) *Piece {
 	return p
 }
 
-func (r *Run) intend(d Dispatch, now time.Time) bool {
+func (r *Run) intend(d Dispatch) bool {
 	for i, id := range d.Pieces {
 		p := r.Piece(id)
 		if p == nil || p.State != Waiting || p.Attempt != d.Attempts[i] || r.intended(*p) {
@@ -119,7 +119,6 @@ func (r *Run) intend(d Dispatch, now time.Time) bool {
 	if len(d.Pieces) == 0 {
 		return false
 	}
-	d.IntendedAt = now
 	r.Dispatch = append(r.Dispatch, d)
 	return true
 }
@@ -154,12 +153,12 @@ func (r *Run) sent(d Dispatch) bool {
 	return false
 }
 
-func (r *Run) assign(o Occurrence, now time.Time) bool {
+func (r *Run) assign(o Occurrence) bool {
 	p := r.current(o)
 	if p == nil || p.State != Dispatched {
 		return false
 	}
-	p.State, p.Instance, p.AssignedAt = Assigned, o.Instance, now
+	p.State, p.Instance = Assigned, o.Instance
 	return true
 }
 

@@ -268,22 +268,40 @@ func (b *Bot) overdue(p Piece, jobs []Job) string {
 	return ""
 }
 
-// stopJobs ends the workflow runs of a run that was stopped. Its machines go
-// when their jobs have.
+// stopJobs ends the workflow runs that nobody waits for any more: those of a
+// run that was stopped, and those of attempts that were given up. A machine
+// goes when its job has.
 func (b *Bot) stopJobs(ctx context.Context, r Run) error {
-	stopped := r.Cancelled != "" || !b.Now().Before(r.Deadline)
-	if r.State != Ended || !stopped {
-		return nil
-	}
 	for _, d := range r.Dispatch {
-		if d.WorkflowRun == 0 {
+		if d.WorkflowRun == 0 || d.Stopped || r.busyIn(d) || !r.abandoned(d) {
 			continue
 		}
-		if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, d.WorkflowRun); err != nil {
+		if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, d.WorkflowRun); err != nil && !errors.Is(err, ErrGone) {
+			return err
+		}
+		err := b.update(ctx, r.ID, func(r *Run) bool {
+			for i := range r.Dispatch {
+				if r.Dispatch[i].Nonce == d.Nonce {
+					r.Dispatch[i].Stopped = true
+				}
+			}
+			return true
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// abandoned reports whether a dispatch holds an attempt that will not report.
+func (r *Run) abandoned(d Dispatch) bool {
+	for i, id := range d.Pieces {
+		if p := r.Piece(id); p.Attempt != d.Attempts[i] || p.Reason != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // finish shows the run, and closes it once everything final was shown and its

@@ -69,17 +69,15 @@ type Run struct {
 // Piece is a piece of a run's plan and its current attempt.
 type Piece struct {
 	plan.Piece
-	ID         string     `json:"id"`     // within the run, such as "p3"
-	Bucket     int        `json:"bucket"` // index in the plan, from 0
-	State      PieceState `json:"state"`
-	Attempt    int        `json:"attempt"` // from 1
-	Nonce      string     `json:"nonce"`   // of this attempt: 32 hex digits, drawn when the attempt begins
-	Instance   string     `json:"instance,omitempty"`
-	Runner     int64      `json:"runner,omitempty"`  // GitHub's runner id
-	Job        int64      `json:"job,omitempty"`     // GitHub's job id, once seen
-	Trouble    []string   `json:"trouble,omitempty"` // what went wrong outside the tests, one sentence per attempt
-	Reason     string     `json:"reason,omitempty"`  // why the piece is final without being complete
-	AssignedAt time.Time  `json:"assigned_at,omitzero"`
+	ID       string     `json:"id"`     // within the run, such as "p3"
+	Bucket   int        `json:"bucket"` // index in the plan, from 0
+	State    PieceState `json:"state"`
+	Attempt  int        `json:"attempt"` // from 1
+	Nonce    string     `json:"nonce"`   // of this attempt: 32 hex digits, drawn when the attempt begins
+	Instance string     `json:"instance,omitempty"`
+	Runner   int64      `json:"runner,omitempty"`  // GitHub's runner id
+	Trouble  []string   `json:"trouble,omitempty"` // what went wrong outside the tests, one sentence per attempt
+	Reason   string     `json:"reason,omitempty"`  // why the piece is final without being complete
 }
 
 // Dispatch is one workflow dispatch of a run: the intent is stored with its
@@ -89,7 +87,7 @@ type Dispatch struct {
 	Pieces      []string  `json:"pieces"`
 	Attempts    []int     `json:"attempts"` // of those pieces
 	WorkflowRun int64     `json:"workflow_run,omitempty"`
-	IntendedAt  time.Time `json:"intended_at"`
+	Stopped     bool      `json:"stopped,omitempty"` // cancelled on GitHub, since nobody waits for it
 	TriedAt     time.Time `json:"tried_at,omitzero"` // of the last call; GitHub may have obeyed it
 }
 

@@ -189,12 +189,27 @@ func (b *Bot) Lost(ctx context.Context, in runnerfleet.Instance) error {
 	}
 	for _, p := range r.Pieces {
 		if p.Instance == in.ID && p.State == Assigned {
+			if err := b.removeRunner(ctx, r.Repo, p.Runner); err != nil {
+				return err
+			}
 			if err := b.again(ctx, run, p.ID, p.Attempt, why); err != nil {
 				return err
 			}
 		}
 	}
 	return b.advance(ctx, run, Occurrence{Kind: InstanceLost, Bucket: bucket, Attempt: in.Attempt, Why: why})
+}
+
+// removeRunner takes a lost instance's runner off GitHub's list. One that
+// GitHub thinks is busy goes by itself once its job is given up.
+func (b *Bot) removeRunner(ctx context.Context, repo Repo, id int64) error {
+	if id == 0 {
+		return nil
+	}
+	if err := b.Forge.RemoveRunner(ctx, repo, id); err != nil && !errors.Is(err, ErrRefused) && !errors.Is(err, ErrGone) {
+		return fmt.Errorf("remove runner %d: %w", id, err)
+	}
+	return nil
 }
 
 // errComplete says that a piece has reported all it had.
