@@ -71,13 +71,18 @@ func (r *Run) Advance(o Occurrence, now time.Time) bool {
 	case CancelAsked:
 		if changed = r.Cancelled == "" && r.State != Ended; changed {
 			r.Cancelled = o.Why
-			r.stop("cancelled by @" + o.Why)
+			r.stop("cancelled by " + o.Why)
 		}
 	case DeadlinePassed:
 		changed = r.stop("the run's deadline passed")
 	case Reported:
 		if changed = r.State == Ended; changed {
 			r.State = Closed
+		}
+	}
+	for i := range r.Pieces {
+		if p := &r.Pieces[i]; p.State == Finished && p.FinishedAt.IsZero() {
+			p.FinishedAt = now
 		}
 	}
 	if (r.State == Accepted || r.State == Running) && r.done() {

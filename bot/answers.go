@@ -157,7 +157,7 @@ func (b *Bot) statusText(runs []Run) string {
 func (r Run) Word() string {
 	switch {
 	case r.Cancelled != "" && r.State == Closed:
-		return "cancelled by @" + r.Cancelled
+		return "cancelled by " + r.Cancelled
 	case r.Cancelled != "":
 		return "being cancelled"
 	case r.State == Accepted:

@@ -69,15 +69,16 @@ type Run struct {
 // Piece is a piece of a run's plan and its current attempt.
 type Piece struct {
 	plan.Piece
-	ID       string     `json:"id"`     // within the run, such as "p3"
-	Bucket   int        `json:"bucket"` // index in the plan, from 0
-	State    PieceState `json:"state"`
-	Attempt  int        `json:"attempt"` // from 1
-	Nonce    string     `json:"nonce"`   // of this attempt: 32 hex digits, drawn when the attempt begins
-	Instance string     `json:"instance,omitempty"`
-	Runner   int64      `json:"runner,omitempty"`  // GitHub's runner id
-	Trouble  []string   `json:"trouble,omitempty"` // what went wrong outside the tests, one sentence per attempt
-	Reason   string     `json:"reason,omitempty"`  // why the piece is final without being complete
+	ID         string     `json:"id"`     // within the run, such as "p3"
+	Bucket     int        `json:"bucket"` // index in the plan, from 0
+	State      PieceState `json:"state"`
+	Attempt    int        `json:"attempt"` // from 1
+	Nonce      string     `json:"nonce"`   // of this attempt: 32 hex digits, drawn when the attempt begins
+	Instance   string     `json:"instance,omitempty"`
+	Runner     int64      `json:"runner,omitempty"`  // GitHub's runner id
+	Trouble    []string   `json:"trouble,omitempty"` // what went wrong outside the tests, one sentence per attempt
+	Reason     string     `json:"reason,omitempty"`  // why the piece is final without being complete
+	FinishedAt time.Time  `json:"finished_at,omitzero"`
 }
 
 // Dispatch is one workflow dispatch of a run: the intent is stored with its

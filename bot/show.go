@@ -245,11 +245,22 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 		}
 	}
 	if out.Conclusion != "" {
-		check.Status, check.Conclusion, check.CompletedAt = "completed", out.Conclusion, cmp.Or(r.EndedAt, r.CreatedAt)
+		check.Status, check.Conclusion, check.CompletedAt = "completed", out.Conclusion, r.finishedAt(c.Goal)
 	}
 	check.Title, check.Summary, check.Text = out.Title, out.Summary, out.Text
 	for _, a := range out.Annotations {
 		check.Annotations = append(check.Annotations, Annotation(a))
 	}
 	return check
+}
+
+// finishedAt returns when the last piece of a goal was final, or of all goals for "".
+func (r *Run) finishedAt(goal string) time.Time {
+	last := r.CreatedAt
+	for _, p := range r.Pieces {
+		if (goal == "" || p.Goal.String() == goal) && p.FinishedAt.After(last) {
+			last = p.FinishedAt
+		}
+	}
+	return last
 }
