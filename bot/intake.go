@@ -177,7 +177,7 @@ func (b *Bot) decideCancel(ctx context.Context, c comment) error {
 func (b *Bot) decideRun(ctx context.Context, c comment, verb Verb, words []string) error {
 	p, err := b.plan(words)
 	if err != nil {
-		return b.answer(ctx, c, refusal(b.explain(c, words, err)))
+		return b.answer(ctx, c, refusal(b.explain(words, err)))
 	}
 	if verb == VerbPlan {
 		return b.answer(ctx, c, understood(planText(p, c)))

@@ -49,7 +49,7 @@ func (b *Bot) plan(words []string) (planned, error) {
 
 // explain says what is wrong with a command, and offers the line that was
 // probably meant, ready to paste.
-func (b *Bot) explain(c comment, words []string, err error) string {
+func (b *Bot) explain(words []string, err error) string {
 	var unknown *catalog.UnknownError
 	var wrong *plan.UsageError
 	switch {

@@ -219,7 +219,8 @@ func (w *worker[J]) Work(ctx context.Context, j *river.Job[J]) error {
 	err := w.guarded(ctx, j.Args)
 	wait, repeat := w.turns.end(key, j.ID, time.Now(), err != nil)
 	if err != nil {
-		w.store.log.Warn("job did not work and will be tried again", "kind", j.Kind, j.Args.attr(), "wait", wait, "err", err)
+		w.store.log.Warn("job did not work and will be tried again",
+			slog.String("kind", j.Kind), j.Args.attr(), slog.Duration("wait", wait), slog.Any("err", err))
 	}
 	if repeat {
 		return river.JobSnooze(wait)

@@ -31,7 +31,7 @@ const watchPage = `(() => {
 
 // browser is a tab of Chromium.
 type browser struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // chromedp's tab is a context
 
 	mu  sync.Mutex
 	bad []string // errors of the pages
