@@ -23,7 +23,7 @@ VERSION := $(shell git describe --tags --match 'v*' --always --dirty 2>/dev/null
 RELEASE := $(if $(VERSION),-X main.release=$(VERSION))
 
 # How long the tests of one package may take, and each fuzz target runs.
-TIMEOUT ?= 8m
+TIMEOUT ?= 15m
 FUZZTIME ?= 20s
 # Arguments of the demo, such as ARGS="--addr 127.0.0.1:8080 --variant fail".
 ARGS ?=
@@ -44,7 +44,7 @@ test: test-packages build ## vet and all tests (PKG=./report for one package)
 
 .PHONY: check
 check: test-packages check-packages build format vet lint workflows modules generated ## everything that CI checks: formats, linters, modules, generated files, tests under the race detector
-	go test -race -shuffle=on -timeout $(TIMEOUT) ./...
+	go test -race -short -shuffle=on -timeout $(TIMEOUT) ./...
 
 .PHONY: bench
 bench: go ## time report.Parse and plan.Pack ten times; OLD=FILE compares with an earlier bin/bench.txt

@@ -176,7 +176,11 @@ func checkPlan(in Input, p Plan) error {
 
 func TestPackProperties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range 700 {
+	cases := 700
+	if testing.Short() {
+		cases = 100
+	}
+	for i := range cases {
 		in := randomInput(rng, 12)
 		p, err := Pack(in)
 		var usage *UsageError

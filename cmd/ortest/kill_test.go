@@ -268,7 +268,10 @@ func TestAKilledServerEndsItsRunAfterANewStart(t *testing.T) {
 			return nil
 		})
 	}
-	for _, k := range killWrites {
+	for i, k := range killWrites {
+		if testing.Short() && i%3 != 0 {
+			continue // make test kills at every kind; under the race detector a third must do
+		}
 		run("after " + k.write)
 		if k.effect {
 			run("before " + k.write)
