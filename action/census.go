@@ -26,7 +26,7 @@ func (r *run) census(context.Context) error {
 	}
 	defer root.Close()
 	if r.whole() != nil {
-		r.result.Manifest.Files = []report.TestFile{{Path: wholeSuite}}
+		r.result.Manifest.Files = []report.TestFile{{Path: report.Suite}}
 		return nil
 	}
 	all, err := testFiles(root.FS(), r.cfg.Project.Test.Glob)

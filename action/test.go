@@ -9,14 +9,9 @@ import (
 	"github.com/ortest/ortest/report"
 )
 
-const (
-	// reserve is what a piece leaves of its job's time, so that what it knows
-	// is handed over before the job is cut.
-	reserve = 30 * time.Second
-
-	// wholeSuite stands for a suite that a command of its own runs as a whole.
-	wholeSuite = "(suite)"
-)
+// reserve is what a piece leaves of its job's time, so that what it knows
+// is handed over before the job is cut.
+const reserve = 30 * time.Second
 
 // whole returns the command that runs a suite as a whole in this mode, or nil.
 func (r *run) whole() []string { return r.cfg.Project.Test.Command[r.cfg.Mode.Name] }
