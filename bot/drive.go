@@ -148,7 +148,7 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 		if err != nil {
 			return b.refuse(ctx, r, d, err)
 		}
-		if err := b.trying(ctx, r.ID, d.Nonce); err != nil {
+		if err := b.note(ctx, r.ID, d.Nonce, func(d *Dispatch) { d.TriedAt = b.Now() }); err != nil {
 			return err
 		}
 		id, err = b.Forge.Dispatch(ctx, r.Repo, workflows.File, inputs)
@@ -163,12 +163,12 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 	return b.advance(ctx, r.ID, Occurrence{Kind: DispatchSent, Dispatch: d})
 }
 
-// trying notes when a dispatch was last asked for.
-func (b *Bot) trying(ctx context.Context, run, nonce string) error {
+// note writes down something about a dispatch that moves no state.
+func (b *Bot) note(ctx context.Context, run, nonce string, change func(*Dispatch)) error {
 	return b.update(ctx, run, func(r *Run) bool {
 		for i := range r.Dispatch {
 			if r.Dispatch[i].Nonce == nonce {
-				r.Dispatch[i].TriedAt = b.Now()
+				change(&r.Dispatch[i])
 			}
 		}
 		return true
@@ -279,15 +279,7 @@ func (b *Bot) stopJobs(ctx context.Context, r Run) error {
 		if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, d.WorkflowRun); err != nil && !errors.Is(err, ErrGone) {
 			return err
 		}
-		err := b.update(ctx, r.ID, func(r *Run) bool {
-			for i := range r.Dispatch {
-				if r.Dispatch[i].Nonce == d.Nonce {
-					r.Dispatch[i].Stopped = true
-				}
-			}
-			return true
-		})
-		if err != nil {
+		if err := b.note(ctx, r.ID, d.Nonce, func(d *Dispatch) { d.Stopped = true }); err != nil {
 			return err
 		}
 	}
