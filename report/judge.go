@@ -91,6 +91,11 @@ type Evidence struct {
 	Goal    string
 	Pieces  []PieceEvidence
 	Trouble []string // infrastructure reasons, such as "instance lost twice"; makes the goal incomplete unless all files are there
+
+	// A goal read from a log that others kept has a record in place of pieces.
+	Record *Record
+	Census []TestFile // the project's test files at the record's commit; nil when they are not at hand
+	Cut    string     // why the log must have gone on, "" when it is whole
 }
 
 // PieceEvidence is what one piece reported over all of its attempts.

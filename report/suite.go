@@ -9,12 +9,16 @@ const Suite = "(suite)"
 
 // suite judges the one log of a whole suite, file by file.
 func (j *judge) suite(m Manifest, res FileResult, log []byte, off int64) {
-	rec := newScan(j.goal).read(log)
 	j.out.Seconds += res.Seconds
+	j.suiteRecord(m.Files, res, newScan(j.goal).read(log), off)
+}
+
+// suiteRecord judges what was read of a whole suite, file by file.
+func (j *judge) suiteRecord(census []TestFile, res FileResult, rec Record, off int64) {
 	j.warnings(rec.Warnings, off)
 	files := make(map[string]FileRecord)
 	var order []TestFile
-	for _, tf := range m.Files {
+	for _, tf := range census {
 		if tf.Path != Suite {
 			order = append(order, tf)
 			files[tf.Path] = FileRecord{Path: tf.Path, Planned: -1}
@@ -35,6 +39,7 @@ func (j *judge) suite(m Manifest, res FileResult, log []byte, off int64) {
 			j.add(f)
 		}
 	}
+	j.looseLeaks(rec, files, off)
 	if rec.Result != "" && len(order) > 0 {
 		j.real += rec.Tests - (j.out.Tests - tests)
 		j.out.Tests = tests + rec.Tests

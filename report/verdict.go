@@ -16,7 +16,10 @@ func Judge(in Evidence, exps []Expectation, opts JudgeOptions) GoalResult {
 	for _, p := range in.Pieces {
 		j.piece(p)
 	}
-	if len(in.Pieces) == 0 {
+	switch {
+	case in.Record != nil:
+		j.record(in)
+	case len(in.Pieces) == 0:
 		j.add(Finding{Kind: kindNotRun, Class: NotRun, Name: "nothing came back for this goal"})
 	}
 	j.unplanned()
