@@ -39,9 +39,32 @@ func (p *parter) finish(out *Plan, lay layout) {
 			}
 		}
 	}
+	out.Whole = p.wholeTime()
 	out.Lower = lay.lower
 	out.Optimal = len(out.Buckets) <= lay.lower
 	out.EndLower = p.in.Boot + time.Duration(lay.endLower)
+}
+
+// wholeTime is the machine time of whole goals, one at a time on a machine. Few
+// of its minutes depend on how they are packed, so packing is not searched.
+func (p *parter) wholeTime() time.Duration {
+	limit := int64(p.in.Limit - p.in.Boot)
+	var took time.Duration
+	var fitting []int64
+	machines := 0
+	for _, pt := range p.wholes() {
+		w := p.in.Work[pt.work]
+		took += w.Build
+		for _, f := range w.Files {
+			took += f.Median
+		}
+		if pt.wall > limit {
+			machines++
+		} else {
+			fitting = append(fitting, pt.wall)
+		}
+	}
+	return took + time.Duration(machines+len(bestFit(fitting, limit)))*p.in.Boot
 }
 
 // upMillis rounds up to whole milliseconds: what is shown never understates.

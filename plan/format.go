@@ -67,8 +67,15 @@ func (p Plan) Notes() []string {
 		notes = append(notes, "estimates: "+p.Basis)
 	}
 	if least, most := p.cost(); most > 0 {
-		note := fmt.Sprintf("price: %.2f to %.2f USD (%s, spot to on demand, prices of %s)", least, most, p.Price.Type, p.Price.Date)
-		notes = append(notes, note)
+		from := p.Price.Source
+		if from == "" {
+			from = "the catalog"
+		}
+		notes = append(notes, fmt.Sprintf("price: %.2f to %.2f USD (%s, spot to on demand, prices of %s from %s)", least, most, p.Price.Type, p.Price.Date, from))
+		if before := p.Whole.Hours() * p.Price.OnDemand; before > 0 {
+			notes = append(notes, fmt.Sprintf("saving: %.2f (on demand) to %.2f USD (spot) against whole goals on demand, %.2f USD",
+				cents(before-most), cents(before-least), before))
+		}
 	}
 	return notes
 }
@@ -81,6 +88,9 @@ func (p Plan) proof() string {
 	return note + fmt.Sprintf("; end: %d min, not below %d min with as many machines; machine time: %d min",
 		ceilMinutes(p.End()), ceilMinutes(p.EndLower), ceilMinutes(p.Machine()))
 }
+
+// cents rounds dollars as they are shown; it has no -0.00.
+func cents(usd float64) float64 { return math.Round(usd*100)/100 + 0 }
 
 // cost returns the plan's price in dollars, all on spot and all on demand.
 // Machines are paid by the second, a minute at least.
@@ -124,10 +134,10 @@ type pieceJSON struct {
 // WriteJSON writes the plan as dispatch --json shows it. Minutes are those of
 // the longest bucket.
 func (p Plan) WriteJSON(w io.Writer) error {
-	cents := func(x float64) float64 { return math.Ceil(x*100) / 100 }
+	up := func(x float64) float64 { return math.Ceil(x*100) / 100 }
 	least, most := p.cost()
 	out := planJSON{Machines: len(p.Buckets), LowerBound: p.Lower, Optimal: p.Optimal, Minutes: ceilMinutes(p.End()),
-		Price: priceJSON{cents(least), cents(most)}, Buckets: []bucketJSON{}}
+		Price: priceJSON{up(least), up(most)}, Buckets: []bucketJSON{}}
 	for _, b := range p.Buckets {
 		bj := bucketJSON{Minutes: ceilMinutes(b.P90), Pieces: []pieceJSON{}}
 		for _, pc := range b.Pieces {

@@ -34,7 +34,8 @@ func TestWriteText(t *testing.T) {
 		"bucket 2: t-a[2/2] " + options + " (6 min)\n" +
 		"# machines: 2, at least 2 needed, proven fewest; end: 8 min, not below 7 min with as many machines; machine time: 14 min\n" +
 		"# estimates: 2 goals measured\n" +
-		"# price: 0.07 to 0.13 USD (c5.large, spot to on demand, prices of 2025-06-01)\n"
+		"# price: 0.07 to 0.13 USD (c5.large, spot to on demand, prices of 2025-06-01 from the catalog)\n" +
+		"# saving: 0.00 (on demand) to 0.07 USD (spot) against whole goals on demand, 0.13 USD\n"
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}

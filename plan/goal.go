@@ -91,6 +91,7 @@ type Plan struct {
 	EndLower time.Duration `json:"end_lower"`          // with as many machines, no plan ends earlier
 	Boot     time.Duration `json:"boot,omitempty"`     // of each machine
 	Builds   int           `json:"builds,omitempty"`   // builds of all machines together
+	Whole    time.Duration `json:"whole,omitempty"`    // machine time of whole goals, one at a time on a machine: what the old tool paid for
 	Basis    string        `json:"basis,omitempty"`    // a sentence: what the estimates rest on
 	Price    Price         `json:"price"`              // of a machine
 }
@@ -100,7 +101,8 @@ type Price struct {
 	Type     string  `json:"type,omitempty"` // instance type
 	OnDemand float64 `json:"on_demand,omitempty"`
 	Spot     float64 `json:"spot,omitempty"`
-	Date     string  `json:"date,omitempty"` // of the prices, YYYY-MM-DD
+	Date     string  `json:"date,omitempty"`   // of the prices, YYYY-MM-DD
+	Source   string  `json:"source,omitempty"` // who says so, in a few words; "" is the catalog
 }
 
 // End returns how long the plan takes, its longest bucket.

@@ -11,7 +11,7 @@ import (
 func spread(t *testing.T, goals, lanes int) Plan {
 	t.Helper()
 	in := request(30*minute, "auto")
-	in.Lanes, in.Boot, in.Price = lanes, 2*minute, Price{"c5.large", 0.085, 0.034, "2025-06-01"}
+	in.Lanes, in.Boot, in.Price = lanes, 2*minute, Price{Type: "c5.large", OnDemand: 0.085, Spot: 0.034}
 	for g := range goals {
 		var files []float64
 		for f := range 1 + g%7 {

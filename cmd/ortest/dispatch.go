@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,10 +49,7 @@ func (a *app) dispatch() *cobra.Command {
 			if p.req.JSON {
 				return made.WriteJSON(cmd.OutOrStdout())
 			}
-			if err := made.WriteText(cmd.OutOrStdout()); err != nil {
-				return err
-			}
-			return writeSaving(cmd.OutOrStdout(), in, made)
+			return made.WriteText(cmd.OutOrStdout())
 		},
 	}
 	p.bind(cmd)
@@ -65,12 +61,14 @@ type planner struct {
 	req     plan.Request
 	data    historyFile
 	overlay string
+	prices  string
 }
 
 func (p *planner) bind(cmd *cobra.Command) {
 	plan.BindFlags(cmd.Flags(), &p.req)
 	cmd.Flags().StringVar(&p.data.dir, "data", defaultData(""), "read the history of durations in `DIR`; beside --ast only when given")
 	catalogFlag(cmd, &p.overlay)
+	pricesFlag(cmd, &p.prices)
 }
 
 // input expands the targets and looks up how long each takes.
@@ -93,6 +91,9 @@ func (p *planner) input(a *app, cmd *cobra.Command, targets []string) (plan.Inpu
 	if err != nil {
 		return plan.Input{}, wrong(err)
 	}
+	if err := checkPrices(p.prices); err != nil {
+		return plan.Input{}, usage(err)
+	}
 	h, err := p.durations(cmd)
 	if err != nil {
 		return plan.Input{}, err
@@ -101,7 +102,11 @@ func (p *planner) input(a *app, cmd *cobra.Command, targets []string) (plan.Inpu
 	if a.verbose > 0 {
 		a.log(cmd.ErrOrStderr()).Debug("planning", "catalog", c.Revision, "goals", len(goals), "known", len(h.All()))
 	}
-	return c.InputFrom(p.req, goals, h), nil
+	in := c.InputFrom(p.req, goals, h)
+	if len(goals) > 0 && asksAWS(p.prices) {
+		in.Price = a.ask(cmd, in.Price)
+	}
+	return in, nil
 }
 
 // durations reads --ast, --data, or both when both are given: with --ast alone
@@ -143,23 +148,4 @@ func pack(ctx context.Context, in plan.Input) (plan.Plan, error) {
 		err = fmt.Errorf("plan goals: %w", context.Cause(ctx))
 	}
 	return made, err
-}
-
-// writeSaving compares what the plan costs with whole goals, one at a time, on
-// machines on demand.
-func writeSaving(w io.Writer, in plan.Input, made plan.Plan) error {
-	if len(made.Buckets) == 0 || in.Price.OnDemand == 0 {
-		return nil
-	}
-	in.Split, in.Lanes, in.Nodes, in.Warnings = "never", 1, 1, nil // the money hardly depends on the search
-	whole, err := plan.Pack(in)
-	if err != nil {
-		return err
-	}
-	before := whole.Machine().Hours() * in.Price.OnDemand
-	now := made.Machine().Hours()
-	cents := func(usd float64) float64 { return math.Round(usd*100)/100 + 0 } // no -0.00
-	_, err = fmt.Fprintf(w, "# saving: %.2f (on demand) to %.2f USD (spot) against whole goals on demand, %.2f USD\n",
-		cents(before-now*in.Price.OnDemand), cents(before-now*in.Price.Spot), before)
-	return err
 }
