@@ -59,21 +59,35 @@ type sighting struct {
 	ran, skipped, headers int
 }
 
-// Parse reads a log of any size in bounded memory. An error is the reader's;
-// what was read until then is returned with it.
+// Parse reads a log of any size in bounded memory, but for the records that it
+// returns. An error is the reader's; what was read until then is returned with it.
 func Parse(r io.Reader) (Log, error) {
+	var l Log
+	err := l.Stream(r, func(rec Record) error {
+		l.Records = append(l.Records, rec)
+		return nil
+	})
+	return l, err
+}
+
+// Stream reads a log into l as Parse does, and hands each record to emit as soon
+// as its goal ends instead of keeping it in l. An error of emit ends it.
+func (l *Log) Stream(r io.Reader, emit func(Record) error) error {
 	lr := newLineReader(r)
-	p := logParser{}
-	for {
-		l, ok := lr.next()
+	p := logParser{log: l, emit: emit}
+	for p.err == nil {
+		next, ok := lr.next()
 		if !ok {
 			break
 		}
-		p.line(l)
+		p.line(next)
 	}
 	p.end(lr.off)
-	if err := lr.failed(); err != nil {
-		return p.log, fmt.Errorf("read log at byte %d: %w", lr.off, err)
+	if p.err != nil {
+		return p.err
 	}
-	return p.log, nil
+	if err := lr.failed(); err != nil {
+		return fmt.Errorf("read log at byte %d: %w", lr.off, err)
+	}
+	return nil
 }

@@ -7,7 +7,9 @@ import (
 
 // logParser cuts a whole log into its goals.
 type logParser struct {
-	log  Log
+	log  *Log
+	emit func(Record) error
+	err  error             // of emit
 	scan *scan             // of the goal being read
 	base map[string]string // versions that the machine's preparation showed
 }
@@ -67,8 +69,10 @@ func (p *logParser) end(off int64) {
 	}
 	rec := p.scan.finish()
 	rec.Bytes = off - rec.Offset
-	p.log.Records = append(p.log.Records, rec)
 	p.scan = nil
+	if p.err == nil {
+		p.err = p.emit(rec)
+	}
 }
 
 // prepare reads the versions of what all goals share.

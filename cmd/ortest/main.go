@@ -91,7 +91,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.catalog(), a.agent(), a.action(), a.runner())
+	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
 	markUsage(root)
 	return root
 }
