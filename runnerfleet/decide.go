@@ -107,6 +107,9 @@ func (in *Instance) step(at situation, now time.Time, lim Limits) Step {
 	case running && why != "":
 		return Step{Op: Terminate, Instance: in.ID, CloudID: at.machine.CloudID, Reason: why}
 	case in.State == Intended && why == "" && (running || at.machine == nil):
+		if now.Before(in.RetryAt) {
+			return Step{}
+		}
 		return Step{Op: LaunchOne, Instance: in.ID, Reason: "launch unconfirmed"}
 	case running:
 		return Step{}

@@ -248,14 +248,41 @@ func (p *pass) launch(ctx context.Context) error {
 		})
 		return err
 	}
+	if in, err = p.prepare(ctx, in, token); err != nil {
+		return err
+	}
 	cloudID, err := p.Cloud.Launch(ctx, in.launch(token))
 	if err != nil {
-		return err
+		return p.refused(ctx, err)
 	}
 	_, err = p.update(ctx, func(in *Instance) bool {
 		return in.advance(event{kind: launched, cloudID: cloudID}, p.now)
 	})
 	return err
+}
+
+// prepare stores what the cloud freezes of a launch before it is asked for one.
+func (p *pass) prepare(ctx context.Context, in Instance, token string) (Instance, error) {
+	cloud, ok := p.Cloud.(Preparer)
+	if !ok || in.Params != "" {
+		return in, nil
+	}
+	params, err := cloud.Prepare(ctx, in.launch(token))
+	if err != nil {
+		return in, p.refused(ctx, err)
+	}
+	return p.update(ctx, func(in *Instance) bool {
+		return in.advance(event{kind: prepared, params: params}, p.now)
+	})
+}
+
+// refused notes that a launch found no capacity; err comes back either way.
+func (p *pass) refused(ctx context.Context, err error) error {
+	if !errors.Is(err, ErrCapacity) {
+		return err
+	}
+	_, uerr := p.update(ctx, func(in *Instance) bool { return in.advance(event{kind: refused}, p.now) })
+	return errors.Join(err, uerr)
 }
 
 // intend returns the stored intent, which this call or an earlier one wrote.
@@ -266,7 +293,7 @@ func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
 		deadline = b.Deadline
 	}
 	in := Instance{
-		ID: id, Bucket: b.ID, Attempt: b.Attempt, Arch: b.Arch, Type: b.Type, URL: p.URL,
+		ID: id, Bucket: b.ID, Attempt: b.Attempt, Arch: b.Arch, Type: b.Type, URL: p.URL, OnDemand: b.OnDemand,
 		State: Intended, Enrol: digest(token), IntendedAt: p.now,
 		// As every store gives it back: the launch may be repeated from there.
 		Deadline: deadline.UTC().Truncate(time.Second),

@@ -46,6 +46,7 @@ type Bucket struct {
 	Arch     string    // "linux x86_64"
 	Type     string    // instance type asked for, or ""
 	Deadline time.Time // no instance of the bucket lives longer; zero: Limits.MaxAge alone counts
+	OnDemand bool      // an interruption would cost the run too much: no spot capacity
 }
 
 // Instance is one machine of the fleet; it serves one bucket and is then
@@ -57,6 +58,10 @@ type Instance struct {
 	Arch       string // Arch, Type, URL and Deadline are the launch's frozen parameters:
 	Type       string // a launch repeated after a crash must send the same bytes
 	URL        string
+	OnDemand   bool
+	Params     string // what Preparer froze beside; "" until prepared
+	Tries      int    // launches that the cloud refused for want of capacity
+	RetryAt    time.Time
 	CloudID    string // the cloud's name for it; "" until launched
 	State      State
 	Reason     string // why it left
@@ -90,15 +95,41 @@ type Launch struct {
 	URL      string // of the agents' interface
 	Token    string // one-time enrolment token
 	Deadline time.Time
+	OnDemand bool
+	Try      int    // from 0; one more after each ErrCapacity, and then it is another launch
+	Params   string // what Preparer returned for this instance and try
 }
 
 // Cloud starts and stops machines. List shows only machines with our tag; it may
 // lag behind Launch by Limits.Settle. Terminate returns when the cloud has
-// accepted it; only List says that the machine is gone.
+// accepted it; only List says that the machine is gone. ErrCapacity from Launch
+// says that nothing was started and nothing will be by a repeat: the launch is
+// prepared anew some time later.
 type Cloud interface {
 	Launch(ctx context.Context, l Launch) (cloudID string, err error)
 	List(ctx context.Context) ([]Machine, error)
 	Terminate(ctx context.Context, cloudID string) error // no error when it is already gone
+}
+
+// Preparer is a Cloud that settles more of a launch than Launch says: images,
+// types, zones. What Prepare returns is stored before Launch is called, so that a
+// launch repeated after a crash sends the same bytes. ErrCapacity: nothing can
+// serve it now.
+type Preparer interface {
+	Prepare(ctx context.Context, l Launch) (params string, err error)
+}
+
+// Attestor is a Cloud that can tell which machine signed a document of its own.
+// Its agents enrol by that, and no token is handed out. An error means that
+// the document proves nothing.
+type Attestor interface {
+	Attest(document, signature []byte) (cloudID string, started time.Time, err error)
+}
+
+// Console is a Cloud that can show what a machine printed while it booted, as it
+// came: up to 64 KiB of hostile text, or nothing yet.
+type Console interface {
+	ConsoleOutput(ctx context.Context, cloudID string) (string, error)
 }
 
 // Store keeps the fleet's instances. Each method is one transaction, and every
@@ -168,6 +199,11 @@ const (
 	EnvTokenFile   = EnvAgentPrefix + "TOKEN_FILE" // the agent removes it once read
 	EnvDir         = EnvAgentPrefix + "DIR"
 	EnvDeadline    = EnvAgentPrefix + "DEADLINE" // RFC 3339
+	// EnvMetadata is the address of the machine's metadata service, such as
+	// http://169.254.169.254. With it an agent enrols by the machine's identity,
+	// needs neither instance nor token nor deadline, and watches for the notice
+	// that its spot capacity is withdrawn.
+	EnvMetadata = EnvAgentPrefix + "METADATA"
 )
 
 // What callers branch on.
@@ -179,4 +215,5 @@ var (
 	ErrExists   = errors.New("instance exists")
 	ErrNotFound = errors.New("no such instance")
 	ErrRefused  = errors.New("enrolment refused")
+	ErrCapacity = errors.New("cloud has no capacity")
 )

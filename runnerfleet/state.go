@@ -23,9 +23,13 @@ const (
 	reasonKeyChange = "fleet key changed since its launch"
 )
 
+// capacityWait is how long a launch waits after the cloud had no capacity for it.
+const capacityWait = 20 * time.Second
+
 // event is what happened to an instance.
 type event struct {
 	kind    eventKind
+	params  string // of prepared
 	cloudID string // of launched
 	secret  []byte // of enrolled: SHA-256 of the bearer secret
 	reason  string // of ended
@@ -35,7 +39,9 @@ type event struct {
 type eventKind int
 
 const (
-	launched eventKind = iota // the cloud accepted it
+	prepared eventKind = iota // what its launch will say is settled
+	refused                   // the cloud had no capacity for it
+	launched                  // the cloud accepted it
 	enrolled                  // an agent showed the one-time token
 	beat                      // its agent was heard
 	took                      // it was handed a piece
@@ -52,6 +58,16 @@ const (
 func (in *Instance) advance(e event, now time.Time) bool {
 	live := in.live()
 	switch e.kind {
+	case prepared:
+		if in.State != Intended || in.Params != "" {
+			return false
+		}
+		in.Params = e.params
+	case refused:
+		if in.State != Intended || in.CloudID != "" {
+			return false
+		}
+		in.Params, in.Tries, in.RetryAt = "", in.Tries+1, now.Add(capacityWait)
 	case launched:
 		return in.launched(e.cloudID, now)
 	case enrolled:
@@ -144,8 +160,11 @@ func (in *Instance) overdue(at situation, now time.Time, lim Limits) string {
 	return ""
 }
 
-// started is when its machine began to exist, as far as is known.
-func (in *Instance) started() time.Time { return later(in.LaunchedAt, in.IntendedAt) }
+// started is when its machine began to exist, as far as is known. Waiting for
+// capacity is not booting.
+func (in *Instance) started() time.Time {
+	return later(later(in.LaunchedAt, in.IntendedAt), in.RetryAt)
+}
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
@@ -158,7 +177,7 @@ func later(a, b time.Time) time.Time {
 func (in *Instance) launch(token string) Launch {
 	return Launch{
 		Instance: in.ID, Bucket: in.Bucket, Arch: in.Arch, Type: in.Type,
-		URL: in.URL, Token: token, Deadline: in.Deadline,
+		URL: in.URL, Token: token, Deadline: in.Deadline, OnDemand: in.OnDemand, Try: in.Tries, Params: in.Params,
 	}
 }
 

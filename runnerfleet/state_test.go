@@ -17,6 +17,11 @@ func TestAdvance(t *testing.T) {
 		state State
 		owed  bool
 	}{
+		{"a launch is settled before the cloud is asked", Instance{State: Intended}, event{kind: prepared, params: "p"}, true, Intended, false},
+		{"a settled launch is not settled again", Instance{State: Intended, Params: "p"}, event{kind: prepared, params: "q"}, false, Intended, false},
+		{"no capacity unsettles the launch", Instance{State: Intended, Params: "p"}, event{kind: refused}, true, Intended, false},
+		{"no capacity after the cloud's answer is old news", Instance{State: Intended, CloudID: "m"}, event{kind: refused}, false, Intended, false},
+		{"no capacity after enrolment is old news", Instance{State: Idle}, event{kind: refused}, false, Idle, false},
 		{"the cloud's answer makes it boot", Instance{State: Intended}, event{kind: launched, cloudID: "m"}, true, Booting, false},
 		{"the cloud's answer after enrolment moves nothing back", Instance{State: Busy}, event{kind: launched, cloudID: "m"}, true, Busy, false},
 		{"the cloud's answer again changes nothing", Instance{State: Booting, CloudID: "m"}, event{kind: launched, cloudID: "m"}, false, Booting, false},

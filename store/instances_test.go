@@ -6,6 +6,7 @@ import (
 
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/runnerfleet"
+	"github.com/ortest/ortest/runnerfleet/fleettest"
 )
 
 func anInstance(id, bucket string, intended time.Duration) runnerfleet.Instance {
@@ -82,4 +83,8 @@ func TestInstancesThatAreListed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestInstancesKeepTheFleetsContract(t *testing.T) {
+	fleettest.StoreContract(t, func(t *testing.T) runnerfleet.Store { return fresh(t) })
 }

@@ -132,6 +132,7 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 		3: `INSERT INTO entries VALUES (1, 'p1', 1, 0, 1, '{}', x'', 0, x'')`,
 		4: `INSERT INTO instances (id, bucket, run, attempt, arch, type, url, cloud_id, state, reason, owed, intended_at, launched_at, enrolled_at, seen_at, ended_at, deadline)
 			VALUES ('i1', '1/b0', 1, 1, '', '', '', '', 'idle', '', 0, 1, 0, 0, 0, 0, 0)`,
+		5: `UPDATE instances SET on_demand = 1, params = '{}', tries = 1, retry_at = 1`,
 	}
 	path := filepath.Join(t.TempDir(), "ortest.db")
 	db, err := sql.Open("sqlite", source(path))

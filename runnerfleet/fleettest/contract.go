@@ -103,6 +103,7 @@ func StoreContract(t *testing.T, open func(t *testing.T) runnerfleet.Store) {
 		CloudID: "i-1", State: runnerfleet.Booting, Reason: "because", Owed: true,
 		Secret: []byte{1, 2}, Enrol: []byte{3}, IntendedAt: at, LaunchedAt: at.Add(time.Millisecond), EnrolledAt: at.Add(time.Microsecond),
 		SeenAt: at.Add(time.Second), EndedAt: at.Add(time.Minute), Deadline: at.Add(time.Hour),
+		OnDemand: true, Params: `{"image":"ami-1"}`, Tries: 2, RetryAt: at.Add(2 * time.Minute),
 	}
 	same := func(t *testing.T, got, want runnerfleet.Instance) {
 		t.Helper()
