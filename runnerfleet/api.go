@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,10 +15,14 @@ import (
 // API is the HTTP interface that agents call, to be mounted at /agent/. What an
 // agent sends is validated data of a machine that is assumed stolen: it can
 // speak for its own instance only, and after that ended not at all. Every
-// field is required.
+// field but Attest is required.
 type API struct {
 	Store Store
 	Work  Work
+	// Attest says which machine an identity belongs to, and then no token is taken; nil
+	// where agents enrol by token. Key makes its challenges: the fleet's.
+	Attest Attestor
+	Key    []byte
 	// Wake is called when an instance's end or a finished piece may call for a pass; Fleet.Wake.
 	Wake func()
 	Log  *slog.Logger
@@ -31,8 +34,12 @@ const retryAfter = time.Second
 // ServeHTTP answers one request of an agent.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, apiPrefix)
-	if name == "enrol" && r.Method == http.MethodPost {
+	switch {
+	case name == "enrol" && r.Method == http.MethodPost:
 		a.enrol(w, r)
+		return
+	case name == "challenge" && r.Method == http.MethodPost:
+		reply(w, http.StatusOK, challenge{newChallenge(a.Key, time.Now())})
 		return
 	}
 	var handle func(http.ResponseWriter, *http.Request, Instance) error
@@ -125,52 +132,6 @@ func (a *API) authenticate(r *http.Request) (Instance, error) {
 		return in, ErrNoMore
 	}
 	return in, nil
-}
-
-var drawn = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
-// enrol binds an instance to the first agent process that shows its one-time
-// token. Another one with the same token means that the token leaked, and nobody
-// can tell which of the two is ours: the instance ends.
-func (a *API) enrol(w http.ResponseWriter, r *http.Request) {
-	var e enrolment
-	err := a.decode(w, r, &e)
-	if err == nil && !drawn.MatchString(e.Secret) {
-		err = problem{http.StatusBadRequest, "secret is not 64 hex digits"}
-	}
-	if err == nil {
-		err = a.bind(r, e)
-	}
-	if err != nil {
-		a.fail(w, r, e.Instance, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-func (a *API) bind(r *http.Request, e enrolment) error {
-	in, err := a.Store.Instance(r.Context(), e.Instance)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return ErrRefused
-	case err != nil:
-		return err
-	case subtle.ConstantTimeCompare(in.Enrol, digest(e.Token)) != 1:
-		return ErrRefused
-	case !in.live():
-		return ErrNoMore
-	}
-	in, err = a.move(r, in.ID, event{kind: enrolled, secret: digest(e.Secret)})
-	switch {
-	case err != nil:
-		return err
-	case in.Reason == reasonTwice:
-		a.Wake()
-		return ErrRefused
-	case !in.live():
-		return ErrNoMore
-	}
-	return nil
 }
 
 // next hands out a piece. The instance is Busy only once Work has chosen: had it

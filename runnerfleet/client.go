@@ -40,9 +40,30 @@ func NewClient(base, instance string, c *http.Client) *Client {
 }
 
 // Enrol shows the one-time token. It may be repeated by this client, and by no other.
-func (c *Client) Enrol(ctx context.Context, token string) error {
-	_, err := c.post(ctx, "enrol", enrolment{Instance: c.instance, Token: token, Secret: c.secret}, nil)
-	return err
+func (c *Client) Enrol(ctx context.Context, token string) (Enrolled, error) {
+	return c.enrol(ctx, enrolment{Instance: c.instance, Token: token, Secret: c.secret})
+}
+
+// EnrolByIdentity shows the machine's identity document, as it is, and the
+// signature of it. From then on the client speaks for the instance it is told.
+func (c *Client) EnrolByIdentity(ctx context.Context, document, signature []byte) (Enrolled, error) {
+	var ch challenge
+	if _, err := c.post(ctx, "challenge", struct{}{}, &ch); err != nil {
+		return Enrolled{}, err
+	}
+	e, err := c.enrol(ctx, enrolment{
+		Document: document, Signature: signature, Challenge: ch.Challenge, Secret: c.secret,
+	})
+	if err == nil {
+		c.instance = e.Instance
+	}
+	return e, err
+}
+
+func (c *Client) enrol(ctx context.Context, e enrolment) (Enrolled, error) {
+	var in Enrolled
+	_, err := c.post(ctx, "enrol", e, &in)
+	return in, err
 }
 
 // Next asks for a piece. With ErrWait comes how long to wait before asking again.

@@ -105,7 +105,7 @@ func (w *world) act(ctx context.Context, id string, a *agent) (err error) {
 	l, _ := w.cloud.Launched(id)
 	switch {
 	case !a.enrolled:
-		if err = a.client.Enrol(ctx, l.Token); err == nil {
+		if _, err = a.client.Enrol(ctx, l.Token); err == nil {
 			a.enrolled = true
 		}
 		return err

@@ -6,19 +6,21 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // The agents' HTTP interface, version 1. Bodies are JSON but for an entry's, which
 // is its meta followed by its log, the query's meta giving the meta's length:
 //
-//	POST /agent/v1/enrol      enrolment       200, 403 refused
+//	POST /agent/v1/challenge  {}              200 challenge, where agents enrol by identity
+//	POST /agent/v1/enrol      enrolment       200 Enrolled, 403 refused, 425 launch not noted yet
 //	POST /agent/v1/next       {}              200 Assignment, 204 with Retry-After
 //	PUT  /agent/v1/entries?piece=P&meta=N     204, 409 stale, 413, 422 not well-formed
 //	POST /agent/v1/finished   finish          204, 409 stale
 //	POST /agent/v1/heartbeat  {}              204
 //	POST /agent/v1/bye        bye             204
 //
-// All but enrol want "Authorization: Bearer INSTANCE.SECRET" (401 otherwise), and
+// All but the first two want "Authorization: Bearer INSTANCE.SECRET" (401 otherwise), and
 // all answer 410 once the instance has ended: the agent is to power off. 5xx
 // and no answer at all mean: the same again, later. An error is {"error": "…"}.
 const apiPrefix = "/agent/v1/"
@@ -31,10 +33,25 @@ const (
 
 const maxBody = 64 << 10 // of every other request
 
+// enrolment shows either a one-time token of an instance, or a machine's signed
+// identity with the answer to a challenge.
 type enrolment struct {
-	Instance string `json:"instance"`
-	Token    string `json:"token"`
-	Secret   string `json:"secret"` // 64 hex digits that this agent process drew
+	Instance  string `json:"instance,omitempty"`
+	Token     string `json:"token,omitempty"`
+	Document  []byte `json:"document,omitempty"`
+	Signature []byte `json:"signature,omitempty"`
+	Challenge string `json:"challenge,omitempty"`
+	Secret    string `json:"secret"` // 64 hex digits that this agent process drew
+}
+
+type challenge struct {
+	Challenge string `json:"challenge"`
+}
+
+// Enrolled is what an agent learns when it is let in.
+type Enrolled struct {
+	Instance string    `json:"instance"`
+	Deadline time.Time `json:"deadline"` // the machine is to be off by then
 }
 
 type finish struct {

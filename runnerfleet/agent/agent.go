@@ -26,11 +26,13 @@ import (
 	"github.com/ortest/ortest/runnerfleet"
 )
 
-// Config is what an agent needs. All but Output and the durations is required.
+// Config is what an agent needs. All but Output and the durations is required, and
+// with Metadata neither Instance nor Token nor Deadline.
 type Config struct {
 	URL      string // of the agents' interface, without its path
 	Instance string
 	Token    string   // one-time enrolment token
+	Metadata string   // address of the machine's metadata service; "" where it has none
 	Dir      string   // absolute; the agent's own, emptied at the end
 	Runner   []string // command line, to which --jitconfig and its value are added; run in a lane's directory
 	Deadline time.Time
@@ -56,12 +58,17 @@ func FromEnv(environ []string) (Config, error) {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	for _, k := range []string{
-		runnerfleet.EnvInstance, runnerfleet.EnvURL, runnerfleet.EnvTokenFile, runnerfleet.EnvDir, runnerfleet.EnvDeadline,
-	} {
+	need := []string{runnerfleet.EnvURL, runnerfleet.EnvDir}
+	if env[runnerfleet.EnvMetadata] == "" {
+		need = append(need, runnerfleet.EnvInstance, runnerfleet.EnvTokenFile, runnerfleet.EnvDeadline)
+	}
+	for _, k := range need {
 		if env[k] == "" {
 			return Config{}, fmt.Errorf("environment has no %s", k)
 		}
+	}
+	if m := env[runnerfleet.EnvMetadata]; m != "" {
+		return Config{URL: env[runnerfleet.EnvURL], Metadata: m, Dir: env[runnerfleet.EnvDir], Env: environ}, nil
 	}
 	deadline, err := time.Parse(time.RFC3339Nano, env[runnerfleet.EnvDeadline])
 	if err != nil {
@@ -83,14 +90,14 @@ func FromEnv(environ []string) (Config, error) {
 // Validate reports what is missing.
 func (c *Config) Validate() error {
 	switch {
-	case c.URL == "" || c.Instance == "" || c.Token == "" || c.Log == nil:
-		return errors.New("agent: URL, Instance, Token and Log are required")
+	case c.URL == "" || c.Log == nil:
+		return errors.New("agent: URL and Log are required")
+	case c.Metadata == "" && (c.Instance == "" || c.Token == "" || c.Deadline.IsZero()):
+		return errors.New("agent: Instance, Token and Deadline are required, or Metadata")
 	case !filepath.IsAbs(c.Dir):
 		return fmt.Errorf("agent: directory %q is not absolute", c.Dir)
 	case len(c.Runner) == 0:
 		return errors.New("agent: Runner is required")
-	case c.Deadline.IsZero():
-		return errors.New("agent: Deadline is required")
 	}
 	return nil
 }
@@ -123,6 +130,9 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	a := &agent{Config: c, client: runnerfleet.NewClient(c.URL, c.Instance, &http.Client{})}
+	if c.Metadata != "" {
+		a.machine = &metadata{base: c.Metadata}
+	}
 	err = a.run(ctx)
 	return errors.Join(err, a.clean())
 }
@@ -141,23 +151,26 @@ func resolve(argv []string) ([]string, error) {
 
 type agent struct {
 	Config
-	client *runnerfleet.Client
-	pieces int // so far
+	client  *runnerfleet.Client
+	machine *metadata // nil where the machine has none
+	pieces  int       // so far
 }
 
 // run serves until there is no more, and says goodbye if it stops before that.
 func (a *agent) run(parent context.Context) error {
-	ctx, cancel := context.WithDeadlineCause(parent, a.Deadline, errDeadline)
-	defer cancel()
-	err := a.retry(ctx, "enrol", func(ctx context.Context) error { return a.client.Enrol(ctx, a.Token) })
-	if err != nil {
+	if err := a.enrol(parent); err != nil {
 		return a.why(parent, err)
 	}
+	ctx, cancel := context.WithDeadlineCause(parent, a.Deadline, errDeadline)
+	defer cancel()
 	a.Log.Info("agent enrolled", "instance", a.Instance)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.heartbeats(gctx) })
 	g.Go(func() error { return a.serve(gctx) })
-	err = a.why(parent, g.Wait())
+	if a.machine != nil {
+		g.Go(func() error { return a.machine.withdrawn(gctx) })
+	}
+	err := a.why(parent, g.Wait())
 	if reason := a.reason(parent, err); reason != "" {
 		a.Log.Info("agent stops", "reason", reason)
 		late, cancel := context.WithTimeout(context.WithoutCancel(parent), a.Grace)
@@ -167,6 +180,34 @@ func (a *agent) run(parent context.Context) error {
 		}
 	}
 	return err
+}
+
+// bootTime is how long a machine that does not know its deadline tries to enrol.
+const bootTime = 30 * time.Minute
+
+// enrol proves which instance this is, and learns until when it may live.
+func (a *agent) enrol(parent context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(parent, bootTime, errDeadline)
+	if !a.Deadline.IsZero() {
+		cancel()
+		ctx, cancel = context.WithDeadlineCause(parent, a.Deadline, errDeadline)
+	}
+	defer cancel()
+	return a.retry(ctx, "enrol", func(ctx context.Context) error {
+		if a.machine == nil {
+			_, err := a.client.Enrol(ctx, a.Token)
+			return err
+		}
+		document, signature, err := a.machine.identity(ctx)
+		if err != nil {
+			return err
+		}
+		in, err := a.client.EnrolByIdentity(ctx, document, signature)
+		if err == nil {
+			a.Instance, a.Deadline = in.Instance, in.Deadline
+		}
+		return err
+	})
 }
 
 // why reduces the end of a run to what the caller is to know.

@@ -326,7 +326,7 @@ func TestFleetEndsTheInstance(t *testing.T) {
 	left := s.pid("left")
 	l, _ := s.cloud.Launched("r1-b1-a1")
 	thief := runnerfleet.NewClient(s.http.URL, "r1-b1-a1", http.DefaultClient)
-	if err := thief.Enrol(t.Context(), l.Token); err == nil {
+	if _, err := thief.Enrol(t.Context(), l.Token); err == nil {
 		t.Error("a second agent was let in")
 	}
 	s.end(0) // its next heartbeat told it
@@ -384,7 +384,7 @@ func TestRefusedAgentGivesUp(t *testing.T) {
 	s := newSite(t, nil, "entry:x")
 	l, _ := s.cloud.Launched("r1-b1-a1")
 	thief := runnerfleet.NewClient(s.http.URL, "r1-b1-a1", http.DefaultClient)
-	if err := thief.Enrol(t.Context(), l.Token); err != nil {
+	if _, err := thief.Enrol(t.Context(), l.Token); err != nil {
 		t.Fatal(err)
 	}
 	s.start(soon())

@@ -1,0 +1,102 @@
+package agent
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// metadata is the instance metadata service of EC2, version 2: a session token
+// first, and then with it everything else.
+//
+//	PUT /latest/api/token
+//	GET /latest/dynamic/instance-identity/document, …/signature
+//	GET /latest/meta-data/spot/instance-action     404 until capacity is withdrawn
+type metadata struct {
+	base string
+}
+
+const (
+	// AWS asks for the notice to be looked for every 5 s.
+	noticePoll      = 5 * time.Second
+	metadataTimeout = 2 * time.Second
+	metadataMax     = 64 << 10
+)
+
+var errNotThere = errors.New("metadata has no such entry")
+
+// identity returns the machine's identity document as it is, and the signature of
+// those bytes.
+func (m *metadata) identity(ctx context.Context) (document, signature []byte, err error) {
+	if document, err = m.get(ctx, "dynamic/instance-identity/document"); err != nil {
+		return nil, nil, err
+	}
+	text, err := m.get(ctx, "dynamic/instance-identity/signature")
+	if err != nil {
+		return nil, nil, err
+	}
+	signature, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read identity signature: %w", err)
+	}
+	return document, signature, nil
+}
+
+// withdrawn returns once the cloud has announced that it takes the machine back,
+// usually two minutes before, or when ctx ends.
+func (m *metadata) withdrawn(ctx context.Context) error {
+	tick := time.NewTicker(noticePoll)
+	defer tick.Stop()
+	for {
+		if b, err := m.get(ctx, "meta-data/spot/instance-action"); err == nil {
+			var notice struct{ Action, Time string }
+			_ = json.Unmarshal(b, &notice) // its coming is the news, whatever it says
+			return fmt.Errorf("spot interruption: %.20q at %.40q", notice.Action, notice.Time)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *metadata) get(ctx context.Context, entry string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
+	defer cancel()
+	token, err := m.ask(ctx, http.MethodPut, "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "60")
+	if err != nil {
+		return nil, fmt.Errorf("open metadata session: %w", err)
+	}
+	b, err := m.ask(ctx, http.MethodGet, "/latest/"+entry, "X-aws-ec2-metadata-token", string(token))
+	if err != nil {
+		return nil, fmt.Errorf("read metadata %s: %w", entry, err)
+	}
+	return b, nil
+}
+
+func (m *metadata) ask(ctx context.Context, method, path string, header ...string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(m.base, "/")+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(header[0], header[1])
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return io.ReadAll(io.LimitReader(resp.Body, metadataMax))
+	case http.StatusNotFound:
+		return nil, errNotThere
+	}
+	return nil, fmt.Errorf("metadata answered %s", resp.Status)
+}
