@@ -1,0 +1,142 @@
+package opsboy
+
+import (
+	"bytes"
+	"slices"
+)
+
+// failure is one failure of a goal.
+type failure struct {
+	*leak
+	Details *string `json:"details,omitempty"`
+	File    *string `json:"file,omitempty"`
+	Name    *string `json:"name"`
+}
+
+func (f *failure) equals(g *failure) bool {
+	return same(f.File, g.File) && same(f.Name, g.Name) && same(f.Details, g.Details)
+}
+
+// failing is the last failure, while lines may still be added to its details.
+type failing struct {
+	*failure
+	details    []byte
+	detailed   bool
+	inTest     bool // the diagnostics of a failed test follow
+	inValgrind bool // a report of valgrind goes on
+}
+
+// fail adds a failure, closing the one before. It keeps inTest as it is: the
+// old tool adds to the newest failure whatever diagnostics follow.
+func (p *Parser) fail(name, details []byte) *failure {
+	return p.failNamed(p.texts.keep(name), details)
+}
+
+func (p *Parser) failNamed(name *string, details []byte) *failure {
+	p.closeFailure()
+	f := &failure{Name: name}
+	p.open.failure = f
+	p.open.detailed = details != nil
+	p.open.details = append(p.open.details[:0], details...)
+	p.rec.Failures = append(p.rec.Failures, f)
+	return f
+}
+
+func (p *Parser) closeFailure() {
+	if p.open.failure != nil && p.open.detailed {
+		p.open.failure.Details = p.texts.keep(p.open.details)
+	}
+	p.open.failure = nil
+}
+
+func (p *Parser) addDetails(b ...[]byte) {
+	for _, b := range b {
+		p.open.details = append(p.open.details, b...)
+	}
+	p.open.detailed = true
+}
+
+func (p *Parser) bailout(line []byte) bool {
+	m := bailout.in(line)
+	if m == nil {
+		return false
+	}
+	p.fail(m[0], bytes.TrimSuffix(line[len(m[0]):], []byte("\n")))
+	return true
+}
+
+func (p *Parser) planned(text []byte) bool {
+	m := planned.in(text)
+	if m == nil {
+		return false
+	}
+	p.fail(m[0], []byte{})
+	return true
+}
+
+func (p *Parser) valgrind(line []byte) bool {
+	if !p.rec.inMode('v') || valgrind.in(line) == nil {
+		return false
+	}
+	p.failNamed(p.test, line)
+	p.open.inValgrind = true
+	p.rec.ValgrindPass = 0
+	return true
+}
+
+// valgrindGoesOn tells whether a line belongs to the report before it: the
+// frames, and the suppression in braces, which ends it.
+func (p *Parser) valgrindGoesOn(line []byte) bool {
+	last := string(bytes.TrimSuffix(line, []byte("\n"))) == "}"
+	if last || line[0] == '{' || isSpace(line[0]) || valgrindMore.in(line) != nil {
+		p.addDetails(line)
+		p.open.inValgrind = !last
+		return true
+	}
+	p.open.inValgrind = false
+	return false
+}
+
+func (p *Parser) failedTest(text []byte) bool {
+	if p.rec.inMode('l') && processGone.in(text) == nil {
+		return false
+	}
+	m := failedTest.in(text)
+	if m == nil {
+		return false
+	}
+	name := m[1]
+	if !bytes.HasPrefix(name, []byte("TEST")) {
+		if b := blockOfFile.in(name); b != nil {
+			name = slices.Concat(name[:len(name)-len(b[0])], b[1])
+		}
+	}
+	p.fail(name, nil)
+	p.open.inTest = true
+	return true
+}
+
+func (p *Parser) diagnostic(text []byte) bool {
+	said, ok := bytes.CutPrefix(text, []byte("# "))
+	if !ok || p.rec.inMode('l') || !p.open.inTest {
+		return false
+	}
+	if atModule.in(said) == nil && failedOf.in(said) == nil {
+		p.addDetails(said, []byte("\n"))
+	}
+	return true
+}
+
+// fileDone gives a file's failures their file: when it is done, and so the
+// ones since the last.
+func (p *Parser) fileDone(text []byte) bool {
+	m := fileDone.in(text)
+	if m == nil {
+		return false
+	}
+	file := p.texts.keep(m[1])
+	for i := len(p.rec.Failures) - 1; i >= 0 && p.rec.Failures[i].File == nil; i-- {
+		p.rec.Failures[i].File = file
+	}
+	return true
+}

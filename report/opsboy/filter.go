@@ -1,0 +1,55 @@
+package opsboy
+
+import "bytes"
+
+// lines takes lines that end in b; the last may lack its newline.
+func (p *Parser) lines(b []byte) {
+	phrase := nextPhrase(b, 0)
+	for start := 0; start < len(b); {
+		end := len(b)
+		if n := bytes.IndexByte(b[start:], '\n'); n >= 0 {
+			end = start + n + 1
+		}
+		p.line++
+		switch line := b[start:end]; {
+		case phrase < end:
+			p.take(line)
+			phrase = nextPhrase(b, end)
+		case p.awaits() || opens(line):
+			p.take(line)
+		default:
+			p.open.inTest = false
+		}
+		start = end
+	}
+}
+
+// awaits tells whether any line may matter next: inside a report of valgrind,
+// and between a goal's commit and its date.
+func (p *Parser) awaits() bool {
+	return p.open.inValgrind || p.rec != nil && p.rec.Commit != nil && !p.rec.Date.isKnown()
+}
+
+// openings are the beginnings of the lines that matter, by their first byte.
+var openings = func() (table [256][]string) {
+	for _, s := range []string{
+		"#", "==", "ARCH Linux ", "All tests successful", "Bailout called.", "DATE ", "Files=",
+		"Linux ", "Segmentation Fault: ", "TEST ", "built with OpenSSL ", "commit ", "./configure: error: ",
+		"/home/", "making ", "nginx: [", "nginx version: ", "sh: -c: line ", "t/",
+		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
+	} {
+		table[s[0]] = append(table[s[0]], s)
+	}
+	return table
+}()
+
+// opens tells whether a line starts like one that may matter.
+func opens(line []byte) bool {
+	for _, s := range openings[line[0]] {
+		if len(line) >= len(s) && string(line[:len(s)]) == s {
+			return true
+		}
+	}
+	_, ok := header(line)
+	return ok
+}
