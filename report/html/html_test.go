@@ -47,9 +47,9 @@ func demo(t testing.TB, state string, results ...string) RunView {
 		}
 		switch {
 		case state == "done":
-			v.State, v.Result = "done", result(t, name)
+			v.State, v.Result = "done", judgedLog(t, name)
 		case state == "running" && i == 0:
-			v.State, v.Result = "done", result(t, name)
+			v.State, v.Result = "done", judgedLog(t, name)
 		case state == "running" && i == 1:
 			v.State, v.Done = "running", 1
 		}
@@ -59,7 +59,7 @@ func demo(t testing.TB, state string, results ...string) RunView {
 	return run
 }
 
-func result(t testing.TB, name string) *report.GoalResult {
+func judgedLog(t testing.TB, name string) *report.GoalResult {
 	t.Helper()
 	b, err := os.ReadFile("../testdata/hello/" + name + ".want.json")
 	if err != nil {
@@ -353,7 +353,7 @@ func TestACancelledRunDoesNotListWhatItCut(t *testing.T) {
 
 func TestAnnotationsAreOnlyOfThePullRequest(t *testing.T) {
 	run := demo(t, "done")
-	g := *result(t, "fail-t")
+	g := *judgedLog(t, "fail-t")
 	if got := CheckRun(run, g).Annotations; len(got) != 1 || got[0].Path != "t/001-greet.t" || got[0].Line < 2 {
 		t.Errorf("annotations %+v", got)
 	}

@@ -169,6 +169,10 @@ func tally(gs ...report.GoalResult) string {
 	for _, c := range clusters(gs) {
 		count[c.Class]++
 	}
+	return tallied(count)
+}
+
+func tallied(count map[report.Class]int) string {
 	var parts []string
 	for _, c := range []struct {
 		class report.Class
