@@ -39,6 +39,7 @@ type historyKey struct{ arch, nginx, goal, file, phase string }
 const (
 	keepRuns   = 20  // observations of a key that are kept
 	recency    = 0.8 // weight of a run against the one after it
+	recent     = 31 * 24 * time.Hour
 	maxSeconds = 7 * 24 * 3600
 )
 
@@ -171,6 +172,29 @@ func (h *History) Estimate(o Observation) (File, bool) {
 		}
 	}
 	return File{}, false
+}
+
+// Files returns the test files of a goal on an arch that were run in the month
+// before its newest run, sorted: which files there are where nobody lists them.
+func (h *History) Files(of Observation) []string {
+	var newest time.Time
+	last := map[string]time.Time{}
+	for k, all := range h.seen {
+		if k.arch == of.Arch && k.goal == of.Goal && k.file != "" && k.phase == "" && !all[0].At.Before(last[k.file]) {
+			last[k.file] = all[0].At
+			if all[0].At.After(newest) {
+				newest = all[0].At
+			}
+		}
+	}
+	var files []string
+	for file, at := range last {
+		if newest.Sub(at) <= recent {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files
 }
 
 // estimate weighs a key's observations. Interrupted runs say nothing of a

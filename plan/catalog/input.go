@@ -21,9 +21,10 @@ func (c *Catalog) Input(r plan.Request, goals []plan.Goal) plan.Input {
 }
 
 // InputFrom is Input with what history knows. A goal's files are estimated one
-// by one where they were measured; else they share the goal's duration by
-// their blocks; else they count by their blocks; and a goal without any of
-// this counts ten minutes and is named in a warning.
+// by one where all were measured; else they share the goal's duration by their
+// blocks; else, where at least half of the blocks were measured, the others
+// take as long as those; else they count by their blocks; and a goal without any
+// of this counts ten minutes and is named in a warning.
 func (c *Catalog) InputFrom(r plan.Request, goals []plan.Goal, h *plan.History) plan.Input {
 	in := plan.Input{Options: r.Options, Limit: r.Limit, Split: r.Split, Lanes: r.Lanes}
 	if arch, ok := c.Arch(r.Options.Arch); ok {
@@ -41,6 +42,9 @@ func (c *Catalog) InputFrom(r plan.Request, goals []plan.Goal, h *plan.History) 
 		in.Work = append(in.Work, est.work(g))
 	}
 	in.Basis = est.sentence()
+	if in.Lanes != 1 {
+		in.Basis += fmt.Sprintf("; CPU shares of %d goals measured, of %d stated for their modes", est.cpu, len(goals)-est.cpu)
+	}
 	if len(est.guessed) > 0 {
 		in.Warnings = append(in.Warnings, fmt.Sprintf("no duration is known, ten minutes are guessed for each of: %s", strings.Join(est.guessed, " ")))
 	}
@@ -56,12 +60,13 @@ type estimator struct {
 	h       *plan.History
 	r       plan.Request
 	basis   basis
+	cpu     int // goals whose CPU share was measured
 	guessed []string
 	counted []string
 }
 
 func (e *estimator) asked(g plan.Goal) plan.Observation {
-	return plan.Observation{Arch: e.r.Options.Arch, Nginx: e.r.Options.Nginx, Goal: g.String()}
+	return plan.Observation{Arch: e.r.Options.Arch, Nginx: e.c.Core(e.r.Options.Nginx), Goal: g.String()}
 }
 
 func (e *estimator) work(g plan.Goal) plan.Work {
@@ -73,7 +78,8 @@ func (e *estimator) work(g plan.Goal) plan.Work {
 	if est, ok := e.h.Estimate(asked); ok && !e.r.BuildSet {
 		w.Build = est.P90
 	}
-	if e.measured(&w, project) || e.shared(&w, project) {
+	known := e.known(g, project)
+	if e.measured(&w, project, known) || e.shared(&w, project) || e.partly(&w, project, known) {
 		e.basis.measured++
 		return w
 	}
@@ -81,34 +87,76 @@ func (e *estimator) work(g plan.Goal) plan.Work {
 	return w
 }
 
+// known looks up each file of a goal. Of a project whose files the catalog does
+// not list, those that were tested of late are taken.
+func (e *estimator) known(g plan.Goal, p plan.Project) []plan.File {
+	paths := slices.Sorted(maps.Keys(p.Files))
+	if len(paths) == 0 {
+		paths = e.h.Files(e.asked(g))
+	}
+	var files []plan.File
+	for _, path := range paths {
+		asked := e.asked(g)
+		asked.File = path
+		if est, ok := e.h.Estimate(asked); ok {
+			files = append(files, est)
+		}
+	}
+	return files
+}
+
 // measured uses the durations of the goal's own files. Every file of the
 // catalog must have one: a sum with holes would promise too much.
-func (e *estimator) measured(w *plan.Work, p plan.Project) bool {
-	var files []plan.File
-	var cpu, wall float64
-	basis := e.basis
-	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
-		asked := e.asked(w.Goal)
-		asked.File = path
-		est, ok := e.h.Estimate(asked)
-		if !ok {
-			return false
-		}
-		files = append(files, est)
-		if est.CPUShare > 0 {
-			cpu += est.CPUShare * est.Median.Seconds()
-			wall += est.Median.Seconds()
-		}
-		basis = rests(basis, est)
-	}
-	if len(files) == 0 {
+func (e *estimator) measured(w *plan.Work, p plan.Project, known []plan.File) bool {
+	if len(known) == 0 || len(known) < len(p.Files) {
 		return false
+	}
+	e.rest(w, known)
+	return true
+}
+
+// partly lets files that were never measured take as long for a block as the
+// others do, if those are half of the goal.
+func (e *estimator) partly(w *plan.Work, p plan.Project, known []plan.File) bool {
+	var all, seen int
+	var mean, p90 time.Duration
+	measured := map[string]bool{}
+	for _, n := range p.Files {
+		all += n
+	}
+	for _, f := range known {
+		seen += p.Files[f.Path]
+		mean, p90 = mean+f.Median, p90+f.P90
+		measured[f.Path] = true
+	}
+	if seen == 0 || 2*seen < all {
+		return false
+	}
+	e.rest(w, known)
+	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
+		if of := time.Duration(p.Files[path]); !measured[path] {
+			w.Files = append(w.Files, plan.File{Path: path, Median: mean * of / time.Duration(seen), P90: p90 * of / time.Duration(seen)})
+		}
+	}
+	slices.SortFunc(w.Files, func(a, b plan.File) int { return strings.Compare(a.Path, b.Path) })
+	return true
+}
+
+// rest makes a goal rest on these files.
+func (e *estimator) rest(w *plan.Work, files []plan.File) {
+	var cpu, wall float64
+	for _, f := range files {
+		if f.CPUShare > 0 {
+			cpu += f.CPUShare * f.Median.Seconds()
+			wall += f.Median.Seconds()
+		}
+		e.basis = rests(e.basis, f)
 	}
 	if wall > 0 {
 		w.CPUShare = cpu / wall
+		e.cpu++
 	}
-	w.Files, e.basis = files, basis
-	return true
+	w.Files = slices.Clone(files)
 }
 
 // shared cuts the goal's own duration by the blocks of its files.
@@ -119,6 +167,7 @@ func (e *estimator) shared(w *plan.Work, p plan.Project) bool {
 	}
 	if est.CPUShare > 0 {
 		w.CPUShare = est.CPUShare
+		e.cpu++
 	}
 	w.Files = share(p, est.Median, est.P90)
 	e.basis = rests(e.basis, est)

@@ -16,6 +16,8 @@ func TestInputFrom(t *testing.T) {
 		return plan.Observation{Arch: "linux x86_64", Nginx: "1.29.2", Goal: goal, File: file, Seconds: secs, At: at}
 	}
 	hello := []plan.Observation{o("t-hello", "t/001-greet.t", 1), o("t-hello", "t/002-native.t", 2), o("t-hello", "t/003-state.t", 3)}
+	gone := o("t-ngx_drizzle", "t/gone.t", 7)
+	gone.At = at.Add(-32 * 24 * time.Hour)
 	boot := plan.Observation{Arch: "linux x86_64", Phase: "boot", Seconds: 90, At: at}
 	build := plan.Observation{Arch: "linux x86_64", Goal: "t-hello", Phase: "build", Seconds: 30, At: at}
 	for _, tt := range []struct {
@@ -36,6 +38,11 @@ func TestInputFrom(t *testing.T) {
 		{"a goal of unknown files has its duration whole", "t-ngx_drizzle", []plan.Observation{o("t-ngx_drizzle", "", 14)}, plan.Request{}, 14 * time.Second, 1, 0, 0, "1 goals measured", ""},
 		{"the files' own durations win over the goal's", "t-hello", append(hello, o("t-hello", "", 99)), plan.Request{}, 6 * time.Second, 3, 0, 0, "1 goals measured", ""},
 		{"a file never measured brings the goal's back", "t-hello", append(slices.Clone(hello[:2]), o("t-hello", "", 99)), plan.Request{}, 99 * time.Second, 3, 0, 0, "1 goals measured", ""},
+		{"files never measured take as long for a block as the others", "t-hello", hello[:2], plan.Request{}, 4666666666, 3, 0, 0, "1 goals measured", ""},
+		{"but not when less than half of the blocks was measured", "t-hello", hello[2:], plan.Request{}, 3360 * time.Millisecond, 3, 0, 0, "0 goals measured, 1 counted", "blocks are counted for: t-hello"},
+		{"files that the catalog does not list are those run of late", "t-ngx_drizzle", []plan.Observation{o("t-ngx_drizzle", "t/a.t", 5), o("t-ngx_drizzle", "t/b.t", 6), gone},
+			plan.Request{}, 11 * time.Second, 2, 0, 0, "1 goals measured", ""},
+		{"a core never measured takes what another took", "t-hello", hello, plan.Request{Options: plan.Options{Nginx: "1.27.1"}}, 6 * time.Second, 3, 0, 0, "1 goals measured", ""},
 		{"overheads come from history", "t-hello", append([]plan.Observation{boot, build}, hello...), plan.Request{}, 6 * time.Second, 3, 90 * time.Second, 30 * time.Second, "", ""},
 		{"and flags win over it, even with 0", "t-hello", append([]plan.Observation{boot, build}, hello...), plan.Request{BootSet: true, BuildSet: true, Build: time.Minute}, 6 * time.Second, 3, 0, time.Minute, "", ""},
 	} {
@@ -67,6 +74,41 @@ func TestInputFrom(t *testing.T) {
 			}
 			if _, err := plan.Pack(in); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestLanesFromHistory: with --lanes auto a machine takes as many pieces at once
+// as its cores bear, by the CPU time that was measured, or else stated.
+func TestLanesFromHistory(t *testing.T) {
+	c := embeddedCatalog(t)
+	goals, _, err := c.Goals([]string{"tv"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name     string
+		share    float64 // CPU seconds per second; 0: not measured
+		machines int
+		basis    string
+	}{
+		{"the mode's stated share", 0, 5, "CPU shares of 0 goals measured, of 39 stated"},
+		{"suites that hardly compute, eight at once", 0.1, 2, "CPU shares of 39 goals measured, of 0 stated"},
+		{"suites that keep a core busy", 1, 7, "CPU shares of 39 goals measured, of 0 stated"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var h plan.History
+			for _, g := range goals {
+				o := plan.Observation{Arch: "linux x86_64", Nginx: "1.29.2", Goal: g.String(), Seconds: 1200, CPU: 1200 * tt.share}
+				if err := h.Add(o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			in := c.InputFrom(plan.Request{Options: plan.Options{Arch: "linux x86_64"}, Limit: time.Hour, Split: "auto"}, goals, &h)
+			p, err := plan.Pack(in)
+			if err != nil || len(p.Buckets) != tt.machines || !strings.Contains(in.Basis, tt.basis) {
+				t.Errorf("%d machines, %v; %s", len(p.Buckets), err, in.Basis)
 			}
 		})
 	}

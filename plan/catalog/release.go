@@ -21,6 +21,14 @@ func (c *Catalog) Cores() []string {
 	return slices.SortedFunc(maps.Keys(c.releases), compareVersions)
 }
 
+// Core returns the nginx core that -v means: "" is the newest.
+func (c *Catalog) Core(asked string) string {
+	if asked == "" {
+		return c.newestCore()
+	}
+	return asked
+}
+
 // CheckNginx accepts a core that a release bundles, and "" for the newest.
 // The error names the nearest cores that would work.
 func (c *Catalog) CheckNginx(core string) error {
