@@ -157,6 +157,7 @@ func (fj *fileJudge) missing() {
 	whole := len(gone) == 0 && (!short || len(fj.tf.Blocks) > 0)
 	fj.judge.ran[fj.tf.Path].whole = whole && !short && !fj.has(kindSignal, kindTimeout, kindCut)
 	fj.unshown()
+	fj.unplanned()
 	if !whole {
 		for i := range fj.found {
 			if f := &fj.found[i]; f.killed() {
@@ -183,12 +184,37 @@ func (fj *fileJudge) missing() {
 // A bail-out that names its block is that block's failure.
 func (f Finding) killed() bool {
 	switch f.Kind {
-	case kindTimeout, kindSignal, kindExit, kindCut, kindPlan:
+	case kindTimeout, kindSignal, kindExit, kindCut:
 		return true
+	case kindPlan:
+		return f.excess() == 0
 	case kindBailout:
 		return f.Block == "" && f.Number == 0
 	}
 	return false
+}
+
+// excess returns how many more assertions a broken plan had than it announced.
+func (f Finding) excess() int {
+	var planned, ran int
+	if n, _ := fmt.Sscanf(f.Name, "Bad plan. You planned %d tests but ran %d.", &planned, &ran); n < 2 {
+		return 0
+	}
+	return max(ran-planned, 0)
+}
+
+// unplanned removes a broken plan that failed assertions explain: Test::Nginx
+// makes one more for each line of the log that it did not want.
+func (fj *fileJudge) unplanned() {
+	failed := 0
+	for _, f := range fj.found {
+		if f.Kind == kindAssert && f.what != "unshown" {
+			failed++
+		}
+	}
+	fj.found = slices.DeleteFunc(fj.found, func(f Finding) bool {
+		return f.Kind == kindPlan && f.excess() > 0 && f.excess() <= failed
+	})
 }
 
 // gone adds a finding for each block that did not run.

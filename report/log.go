@@ -60,7 +60,7 @@ func (j *judge) unbuilt(build []Finding, census []TestFile, rec Record) {
 func (j *judge) uncounted(rec Record) {
 	shown := 0
 	for _, f := range rec.Files {
-		if f.Path != "" && f.State != "" {
+		if f.Path != "" {
 			shown++
 		}
 	}
@@ -70,11 +70,11 @@ func (j *judge) uncounted(rec Record) {
 	}
 }
 
-// looseLeaks judges the leak checks that belong to no file that prove named.
+// looseLeaks judges the leak checks that belong to no file whose end prove told.
 func (j *judge) looseLeaks(rec Record, files map[string]FileRecord, off int64) {
 	fj := fileJudge{judge: j, off: off}
 	for _, r := range rec.Leaks {
-		if _, named := files[r.File]; r.File == "" || !named {
+		if files[r.File].State == "" {
 			fj.tf.Path = r.File
 			fj.rec.Leaks = []Finding{r}
 			fj.leaks()

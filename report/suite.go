@@ -35,8 +35,8 @@ func (j *judge) suiteRecord(census []TestFile, res FileResult, rec Record, off i
 		j.suiteFile(tf, files[tf.Path], rec, off)
 	}
 	for _, f := range shifted(rec.Findings, off) {
-		if _, ok := files[f.File]; f.File == "" || !ok {
-			j.add(f)
+		if files[f.File].State == "" {
+			j.add(f) // of no file, or of one whose end is missing
 		}
 	}
 	j.looseLeaks(rec, files, off)
