@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"container/heap"
+	"math"
 	"slices"
 )
 
@@ -11,6 +12,9 @@ type bay struct {
 	lanes [][]part
 	wall  []int64 // of each lane
 	cpu   int64   // of all lanes
+
+	serial []part // what has the machine to itself, when the lanes are done
+	alone  int64  // wall time of that
 }
 
 // filler fills a fixed number of machines, cutting what does not fit whole.
@@ -45,7 +49,8 @@ func (f *filler) fill(parts []part, n int) []bay {
 			return nil
 		}
 		b, lane := f.emptiest(bays, pt)
-		taken, rest, ok := f.cut(pt, f.wall-bays[b].wall[lane], f.cpu-bays[b].cpu)
+		_, wall, cpu := f.room(&bays[b], pt)
+		taken, rest, ok := f.cut(pt, wall, cpu)
 		if !ok {
 			return nil
 		}
@@ -55,22 +60,27 @@ func (f *filler) fill(parts []part, n int) []bay {
 	return bays
 }
 
+// room is what a machine has left for a part, and on which lane.
+func (f *filler) room(b *bay, pt part) (lane int, wall, cpu int64) {
+	if pt.serial {
+		return 0, min(f.wall-slices.Max(b.wall), (f.cpu-b.cpu)/int64(f.in.Cores)) - b.alone, 1 << 62
+	}
+	l := b.shortest()
+	return l, f.wall - b.alone - b.wall[l], f.cpu - b.alone*int64(f.in.Cores) - b.cpu
+}
+
 // tightest finds the machine and lane that a part leaves the least room in,
 // -1 when there is none.
 func (f *filler) tightest(bays []bay, pt part) (best, lane int) {
 	best = -1
 	var least int64
 	for i := range bays {
-		cpuLeft := f.cpu - bays[i].cpu - pt.cpu
-		if cpuLeft < 0 {
+		l, wall, cpu := f.room(&bays[i], pt)
+		left, cpuLeft := wall-pt.wall, cpu-pt.cpu
+		if left < 0 || cpuLeft < 0 {
 			continue
 		}
-		l := bays[i].shortest()
-		left := f.wall - bays[i].wall[l] - pt.wall
-		if left < 0 {
-			continue
-		}
-		if f.lanes > 1 {
+		if f.lanes > 1 && !pt.serial {
 			// The scarcer of the two decides, per core and per lane alike.
 			left = min(left, int64(float64(cpuLeft)*float64(f.wall)/float64(f.cpu)))
 		}
@@ -83,12 +93,11 @@ func (f *filler) tightest(bays []bay, pt part) (best, lane int) {
 
 // emptiest finds where most of a part would fit.
 func (f *filler) emptiest(bays []bay, pt part) (best, lane int) {
-	most := int64(-1)
+	most := int64(math.MinInt64)
 	for i := range bays {
-		l := bays[i].shortest()
-		room := f.wall - bays[i].wall[l]
-		if f.lanes > 1 {
-			room = min(room, int64(float64(f.cpu-bays[i].cpu)*float64(pt.wall)/float64(max(pt.cpu, 1))))
+		l, room, cpu := f.room(&bays[i], pt)
+		if f.lanes > 1 && !pt.serial {
+			room = min(room, int64(float64(cpu)*float64(pt.wall)/float64(max(pt.cpu, 1))))
 		}
 		if room > most {
 			best, lane, most = i, l, room
@@ -98,6 +107,11 @@ func (f *filler) emptiest(bays []bay, pt part) (best, lane int) {
 }
 
 func (b *bay) put(lane int, pt part) {
+	if pt.serial {
+		b.serial = append(b.serial, pt)
+		b.alone += pt.wall
+		return
+	}
 	b.lanes[lane] = append(b.lanes[lane], pt)
 	b.wall[lane] += pt.wall
 	b.cpu += pt.cpu

@@ -101,7 +101,7 @@ func (p *parter) ordered(b bay) []part {
 	for i, s := range all {
 		parts[i] = s.part
 	}
-	return parts
+	return append(parts, p.joined(b.serial)...)
 }
 
 // before orders the parts of a lane: the longest first where it is the only
@@ -120,6 +120,7 @@ func (p *parter) joined(lane []part) []part {
 	for _, pt := range lane {
 		if i, ok := at[pt.work]; ok {
 			out[i] = p.of(pt.work, append(slices.Clone(out[i].files), pt.files...))
+			out[i].serial = pt.serial
 			continue
 		}
 		at[pt.work] = len(out)
@@ -130,7 +131,7 @@ func (p *parter) joined(lane []part) []part {
 
 func (p *parter) piece(pt part, number int) Piece {
 	w := p.in.Work[pt.work]
-	piece := Piece{Goal: w.Goal, Part: number, Build: w.Build, CPUShare: w.CPUShare}
+	piece := Piece{Goal: w.Goal, Part: number, Build: w.Build, CPUShare: w.CPUShare, Serial: pt.serial}
 	for _, f := range pt.files {
 		if w.Files[f].Path != "" {
 			piece.Files = append(piece.Files, w.Files[f].Path)
@@ -161,7 +162,7 @@ func (p *parter) runnings(parts []part, takes func(File) time.Duration) []runnin
 	all := make([]running, len(parts))
 	for i, pt := range parts {
 		w := p.in.Work[pt.work]
-		all[i] = running{build: w.Build.Seconds(), share: w.CPUShare, piece: i}
+		all[i] = running{build: w.Build.Seconds(), share: w.CPUShare, piece: i, serial: pt.serial}
 		if w.CPUShare == 0 {
 			all[i].share = 1
 		}

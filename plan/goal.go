@@ -49,6 +49,7 @@ type Piece struct {
 	P90      time.Duration `json:"p90,omitempty"`   // the same at the 90th percentile
 	Build    time.Duration `json:"build,omitempty"` // before the first file
 	CPUShare float64       `json:"cpu_share,omitempty"`
+	Serial   bool          `json:"serial,omitempty"` // it waits until no other lane works, and no other begins meanwhile
 }
 
 // String returns "tv-ngx_lua", or "tv-ngx_lua[2/5]" for a slice.

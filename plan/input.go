@@ -41,6 +41,7 @@ type File struct {
 	Runs     int           // behind the estimate; 0 is no history
 	Newest   time.Time     // of those runs
 	Failed   bool          // only failed runs are known; their durations are used
+	Serial   bool          // nothing else may run on the machine meanwhile
 }
 
 // Bounds of an input; nothing real comes near.

@@ -7,16 +7,28 @@ import "time"
 func (p *parter) laneBound(limit int64, lanes int) int {
 	wall, cpu := p.least(limit)
 	alone := 0
-	if p.in.Split == "never" {
-		for _, pt := range p.wholes() {
-			if pt.wall > limit {
-				alone++
-				wall -= pt.wall
-				cpu -= pt.cpu
-			}
+	for _, pt := range p.laneParts() {
+		if p.in.Split == "never" && pt.wall > limit {
+			alone++
+			wall -= pt.wall
+			cpu -= pt.cpu
+			continue
 		}
+		moreWall, moreCPU := p.idle(pt, lanes)
+		wall += moreWall
+		cpu += moreCPU
 	}
 	return max(1, alone+int(max(ceilDiv(wall, limit*int64(lanes)), ceilDiv(cpu, limit*int64(p.in.Cores)))))
+}
+
+// idle is the time of lanes and cores that nobody else may use while a part has
+// the machine to itself. Its build is left out: it may be another part's too.
+func (p *parter) idle(pt part, lanes int) (wall, cpu int64) {
+	if !pt.serial {
+		return 0, 0
+	}
+	build := int64(p.in.Work[pt.work].Build)
+	return int64(lanes-1) * (pt.wall - build), max(0, int64(p.in.Cores)*(pt.wall-build)-(pt.cpu-build))
 }
 
 // layLanes packs goals on machines that run several pieces at once.
@@ -57,6 +69,11 @@ func (p *parter) laneEnd(n, lanes int) int64 {
 	for _, pt := range p.wholes() {
 		wall += pt.wall
 		cpu += pt.cpu
+	}
+	for _, pt := range p.laneParts() {
+		moreWall, moreCPU := p.idle(pt, lanes)
+		wall += moreWall
+		cpu += moreCPU
 	}
 	return max(wall/int64(n*lanes), cpu/int64(n*p.in.Cores))
 }
@@ -106,7 +123,7 @@ func (p *parter) lanesTo(limit int64, lanes int) []bay {
 func (p *parter) filled(limit int64, lanes, n int) []bay {
 	var own []bay
 	var parts []part
-	for _, pt := range p.wholes() {
+	for _, pt := range p.laneParts() {
 		if pt.wall <= limit || p.in.Split != "never" {
 			parts = append(parts, pt)
 			continue

@@ -143,13 +143,13 @@ func (p *parter) end(l layout) int64 {
 }
 
 // time is how long a machine works: the longer of its longest lane and its CPU
-// seconds over its cores.
+// seconds over its cores, and then what has the machine to itself.
 func (b bay) time(cores int) int64 {
 	most := slices.Max(b.wall)
 	if len(b.wall) > 1 {
 		most = max(most, b.cpu/int64(cores))
 	}
-	return most
+	return most + b.alone
 }
 
 func (p *parter) lay(lanes int) layout {

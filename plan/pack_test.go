@@ -63,6 +63,46 @@ func TestPackThresholds(t *testing.T) {
 	}
 }
 
+// TestSerialFilesHaveTheMachine: the time of a file that may not share a machine
+// with another lane is added alone.
+func TestSerialFilesHaveTheMachine(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		split    string
+		lanes    int
+		limit    time.Duration
+		machines int
+		end      time.Duration
+		pieces   string
+	}{
+		{"its time and the others' fill the limit exactly", "auto", 2, 9 * minute, 1, 9 * minute, "t-b t-a[1/2] t-a[2/2]!"},
+		{"a minute less needs another machine", "auto", 2, 8 * minute, 2, 5 * minute, "t-b t-a[1/2] t-a[2/2]!"},
+		{"on one lane it is a file like others", "auto", 1, 12 * minute, 1, 12 * minute, "t-a t-b"},
+		{"a goal that is not cut waits as a whole", "never", 2, 12 * minute, 1, 12 * minute, "t-b t-a!"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := request(tt.limit, tt.split, goalOf("a", 0, 3, 4), goalOf("b", 0, 5))
+			in.Work[0].Files[1].Serial = true
+			in.Lanes = tt.lanes
+			p, err := Pack(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var pieces []string
+			for _, pc := range p.Pieces() {
+				name := pc.String()
+				if pc.Serial {
+					name += "!"
+				}
+				pieces = append(pieces, name)
+			}
+			if got := strings.Join(pieces, " "); len(p.Buckets) != tt.machines || p.End() != tt.end || got != tt.pieces {
+				t.Errorf("%d machines, %s: %s", len(p.Buckets), p.End(), got)
+			}
+		})
+	}
+}
+
 func TestPackRefuses(t *testing.T) {
 	nan := goalOf("a", 0, 1)
 	nan.CPUShare = -1
@@ -108,6 +148,7 @@ func randomInput(rng *rand.Rand, n int) Input {
 		}
 		w := goalOf(fmt.Sprintf("g%d", g), time.Duration(rng.IntN(3))*30*time.Second, files...)
 		w.CPUShare = float64(1+rng.IntN(10)) / 10
+		w.Files[rng.IntN(len(w.Files))].Serial = rng.IntN(6) == 0
 		for i := range w.Files {
 			w.Files[i].P90 += time.Duration(rng.IntN(20)) * time.Second
 		}

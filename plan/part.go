@@ -11,6 +11,8 @@ type part struct {
 	files []int // indexes in Work.Files, ascending
 	wall  int64 // build and files at the 90th percentile, nanoseconds
 	cpu   int64 // CPU nanoseconds of the same
+
+	serial bool // has the machine to itself
 }
 
 // parter makes parts and knows their sizes.
@@ -56,6 +58,35 @@ func (p *parter) wholes() []part {
 	return parts
 }
 
+// laneParts makes the parts that machines of several lanes begin with: of each
+// goal what may run beside others, and apart from it what may not. A goal that
+// is not cut has the machine to itself when one of its files wants that.
+func (p *parter) laneParts() []part {
+	var parts []part
+	for i, w := range p.in.Work {
+		var beside, serial []int
+		for _, f := range p.desc[i] {
+			if w.Files[f].Serial {
+				serial = append(serial, f)
+			} else {
+				beside = append(beside, f)
+			}
+		}
+		if p.in.Split == "never" && len(serial) > 0 {
+			beside, serial = nil, slices.Clone(p.desc[i])
+		}
+		if len(beside) > 0 {
+			parts = append(parts, p.of(i, beside))
+		}
+		if len(serial) > 0 {
+			pt := p.of(i, serial)
+			pt.serial = true
+			parts = append(parts, pt)
+		}
+	}
+	return parts
+}
+
 // cut takes from a part as many files as fit into wall and cpu, the build
 // included. ok is false when not one does; rest is then the part itself.
 func (p *parter) cut(from part, wall, cpu int64) (taken, rest part, ok bool) {
@@ -88,7 +119,9 @@ func (p *parter) cut(from part, wall, cpu int64) (taken, rest part, ok bool) {
 		return part{}, from, false
 	}
 	left := slices.DeleteFunc(files, func(f int) bool { return slices.Contains(best, f) })
-	return p.of(from.work, best), p.of(from.work, left), true
+	taken, rest = p.of(from.work, best), p.of(from.work, left)
+	taken.serial, rest.serial = from.serial, from.serial
+	return taken, rest, true
 }
 
 // chop cuts every part that is longer than limit alone into parts that fill

@@ -12,9 +12,16 @@ type running struct {
 	test  float64
 	share float64
 	piece int
+
+	serial bool // alone on the machine
 }
 
 func (r running) done() bool { return r.wait <= 0 && r.build <= 0 && r.test <= 0 }
+
+// begins says whether a piece may begin beside those that run.
+func begins(serial bool, busy []running, lanes int) bool {
+	return len(busy) == 0 || len(busy) < lanes && !serial && !busy[0].serial
+}
 
 // advance takes all lanes to the next change of any, and returns how many
 // seconds that took. Lanes share the cores: when they want more than there is,
@@ -74,7 +81,7 @@ func together(todo []running, lanes, cores int) float64 {
 	var busy []running
 	took := 0.0
 	for len(todo) > 0 || len(busy) > 0 {
-		for len(busy) < lanes && len(todo) > 0 {
+		for len(todo) > 0 && begins(todo[0].serial, busy, lanes) {
 			busy = append(busy, todo[0])
 			todo = todo[1:]
 		}

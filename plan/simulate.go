@@ -182,13 +182,13 @@ func (g *game) serve(b Bucket, todo []int, left []float64, ends float64) (worked
 	var lanes []running
 	next := 0
 	for {
-		for len(lanes) < max(1, b.Lanes) && next < len(todo) {
+		for next < len(todo) && begins(b.Pieces[todo[next]].Serial, lanes, b.Lanes) {
 			pc := todo[next]
 			share := b.Pieces[pc].CPUShare
 			if share == 0 {
 				share = 1
 			}
-			lanes = append(lanes, running{g.rng.ExpFloat64() * g.PickUp.Seconds(), b.Pieces[pc].Build.Seconds(), left[pc], share, pc})
+			lanes = append(lanes, running{g.rng.ExpFloat64() * g.PickUp.Seconds(), b.Pieces[pc].Build.Seconds(), left[pc], share, pc, b.Pieces[pc].Serial})
 			next++
 		}
 		if len(lanes) == 0 {

@@ -194,6 +194,16 @@ func (k *checker) projectTest(p plan.Project, kd kind, file string) {
 	if p.Test.Timeout < 0 || p.Order < 0 {
 		k.badAt(file, "$", "order and timeout may not be negative")
 	}
+	for i, pattern := range p.Serial {
+		at := fmt.Sprintf("$.serial[%d]", i)
+		matches := func(f string) bool { ok, err := path.Match(pattern, f); return ok && err == nil }
+		switch _, err := path.Match(pattern, ""); {
+		case err != nil:
+			k.badAt(file, at, "pattern %q of test files is not valid", pattern)
+		case len(p.Files) > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(p.Files)), matches):
+			k.badAt(file, at, "no test file under files is %q%s", pattern, suggest(pattern, slices.Sorted(maps.Keys(p.Files))))
+		}
+	}
 	for _, f := range slices.Sorted(maps.Keys(p.Files)) {
 		if n := p.Files[f]; n < 0 || n > 100_000 || path.IsAbs(f) || strings.Contains(f, "..") {
 			k.badAt(file, "$.files", "file %q with %d blocks: want a path within the project and a plausible count", f, n)

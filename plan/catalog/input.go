@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ func (e *estimator) work(g plan.Goal) plan.Work {
 	if est, ok := e.h.Estimate(asked); ok && !e.r.BuildSet {
 		w.Build = est.P90
 	}
+	defer func() { alone(w.Files, project.Serial) }()
 	known := e.known(g, project)
 	if e.measured(&w, project, known) || e.shared(&w, project) || e.partly(&w, project, known) {
 		e.basis.measured++
@@ -85,6 +87,17 @@ func (e *estimator) work(g plan.Goal) plan.Work {
 	}
 	e.count(&w, project, mode)
 	return w
+}
+
+// alone marks the files that may not share a machine with another lane; where
+// the files are not known, that is all of the goal.
+func alone(files []plan.File, patterns []string) {
+	for i, f := range files {
+		files[i].Serial = slices.ContainsFunc(patterns, func(pattern string) bool {
+			match, err := path.Match(pattern, f.Path)
+			return f.Path == "" || match && err == nil
+		})
+	}
 }
 
 // known looks up each file of a goal. Of a project whose files the catalog does
@@ -95,9 +108,9 @@ func (e *estimator) known(g plan.Goal, p plan.Project) []plan.File {
 		paths = e.h.Files(e.asked(g))
 	}
 	var files []plan.File
-	for _, path := range paths {
+	for _, name := range paths {
 		asked := e.asked(g)
-		asked.File = path
+		asked.File = name
 		if est, ok := e.h.Estimate(asked); ok {
 			files = append(files, est)
 		}
@@ -133,9 +146,9 @@ func (e *estimator) partly(w *plan.Work, p plan.Project, known []plan.File) bool
 		return false
 	}
 	e.rest(w, known)
-	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
-		if of := time.Duration(p.Files[path]); !measured[path] {
-			w.Files = append(w.Files, plan.File{Path: path, Median: mean * of / time.Duration(seen), P90: p90 * of / time.Duration(seen)})
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
+		if of := time.Duration(p.Files[name]); !measured[name] {
+			w.Files = append(w.Files, plan.File{Path: name, Median: mean * of / time.Duration(seen), P90: p90 * of / time.Duration(seen)})
 		}
 	}
 	slices.SortFunc(w.Files, func(a, b plan.File) int { return strings.Compare(a.Path, b.Path) })
@@ -205,10 +218,10 @@ func share(p plan.Project, mean, p90 time.Duration) []plan.File {
 		return time.Duration(float64(d) * (float64(blocks) / float64(total)))
 	}
 	before := 0
-	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
-		after := before + p.Files[path]
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
+		after := before + p.Files[name]
 		median := upTo(mean, after) - upTo(mean, before)
-		files = append(files, plan.File{Path: path, Median: median, P90: max(median, upTo(p90, after)-upTo(p90, before))})
+		files = append(files, plan.File{Path: name, Median: median, P90: max(median, upTo(p90, after)-upTo(p90, before))})
 		before = after
 	}
 	return files

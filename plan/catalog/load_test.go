@@ -39,6 +39,8 @@ func TestLoadSaysWhereAndWhat(t *testing.T) {
 		{"a name that is not the file's", "projects/other.yaml", good, `projects/other.yaml:1:7: name is "new"`},
 		{"a name that is a mode's", "projects/tv.yaml", "name: tv\nkind: c-library\nrepo: https://github.com/a/new\n", "not a mode's name"},
 		{"a glob that leaves the project", "projects/new.yaml", good + "test: {glob: ../t/*.t}\n", "projects/new.yaml:4:14: glob"},
+		{"a serial file that is not there", "projects/new.yaml", good + "files: {t/01.t: 1}\nserial: [t/01.t, t/10.t]\n", `projects/new.yaml:5:18: no test file under files is "t/10.t"; did you mean t/01.t?`},
+		{"a serial pattern that is none", "projects/new.yaml", good + "serial: ['t/[']\n", `projects/new.yaml:4:10: pattern "t/["`},
 		{"a negative number of blocks", "projects/new.yaml", good + "files: {t/a.t: -1}\n", "-1 blocks"},
 		{"an empty build command", "projects/new.yaml", good + "build: [[]]\n", "build command"},
 		{"a variable's name with a dash", "projects/new.yaml", good + "env: {A-B: c}\n", `"A-B" is no name of a variable`},
