@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -130,8 +131,15 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("cut by one byte it is complete: %v", err)
 			}
 		}
-		if _, err := json.Marshal(l); err != nil {
-			t.Error(err)
+		a, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// With one byte at a time there is never a line to pass over.
+		slow, err := Parse(iotest.OneByteReader(bytes.NewReader(log)))
+		b, _ := json.Marshal(slow)
+		if err != nil || !bytes.Equal(a, b) {
+			t.Errorf("lines were passed over that matter: %v\n%s", err, cmp.Diff(string(b), string(a)))
 		}
 	})
 }

@@ -17,6 +17,7 @@ type line struct {
 	off   int64 // of its first byte in the log
 	n     int   // from 1
 	whole bool  // its newline was there
+	plain bool  // neither ":" nor NUL is in it, as in most lines of a build and in hardly any that matters
 }
 
 // lineReader reads lines in memory that does not grow with them.
@@ -25,6 +26,7 @@ type lineReader struct {
 	buf   []byte
 	start int
 	end   int
+	stop  int   // between start and here are no ':' and no NUL
 	off   int64 // of buf[start]
 	n     int
 	err   error
@@ -37,14 +39,20 @@ func newLineReader(r io.Reader) *lineReader {
 // next returns the next line, or false at the end or when reading failed;
 // failed tells which.
 func (lr *lineReader) next() (line, bool) {
-	scanned := 0
+	i := bytes.IndexByte(lr.buf[lr.start:lr.end], '\n')
+	if i < 0 {
+		return lr.more()
+	}
+	return lr.take(i, true), true
+}
+
+// more returns a line whose end is not in the buffer yet.
+func (lr *lineReader) more() (line, bool) {
 	for {
-		if i := bytes.IndexByte(lr.buf[lr.start+scanned:lr.end], '\n'); i >= 0 {
-			return lr.take(scanned+i, true), true
-		}
-		scanned = lr.end - lr.start
+		scanned := lr.end - lr.start
 		if scanned >= len(lr.buf)-maxText/2 {
 			l := lr.take(scanned, false)
+			l.b = bytes.Clone(l.b)
 			lr.discard()
 			return l, true
 		}
@@ -55,26 +63,42 @@ func (lr *lineReader) next() (line, bool) {
 			return lr.take(scanned, false), true
 		}
 		lr.fill()
+		if i := bytes.IndexByte(lr.buf[lr.start+scanned:lr.end], '\n'); i >= 0 {
+			return lr.take(scanned+i, true), true
+		}
 	}
 }
 
 // take removes n bytes and their newline from the buffer.
 func (lr *lineReader) take(n int, whole bool) line {
-	b := lr.buf[lr.start : lr.start+n]
-	lr.n++
-	l := line{b: bytes.TrimSuffix(b[:min(n, maxText)], []byte("\r")), off: lr.off, n: lr.n, whole: whole}
-	if whole {
-		n++
+	start := lr.start
+	end := start + n
+	if lr.stop < start {
+		lr.seek(start)
 	}
-	lr.start += n
-	lr.off += int64(n)
+	l := line{b: lr.buf[start:end], off: lr.off, n: lr.n + 1, whole: whole, plain: lr.stop >= end}
+	if n > 0 && l.b[n-1] == '\r' || n > maxText {
+		l.b = bytes.TrimSuffix(l.b[:min(n, maxText)], []byte("\r"))
+	}
+	if whole {
+		end++
+	}
+	lr.n, lr.start, lr.off = l.n, end, lr.off+int64(end-start)
 	return l
+}
+
+// seek finds the next ':' or NUL, once for all the lines before it.
+func (lr *lineReader) seek(start int) {
+	lr.stop = lr.end
+	for _, c := range []byte{':', 0} {
+		if i := bytes.IndexByte(lr.buf[start:lr.stop], c); i >= 0 {
+			lr.stop = start + i
+		}
+	}
 }
 
 // discard reads on to the end of a line that is too long.
 func (lr *lineReader) discard() {
-	keep := lr.buf
-	lr.buf = make([]byte, len(keep))
 	for lr.err == nil {
 		lr.start, lr.end = 0, 0
 		lr.fill()
@@ -89,6 +113,7 @@ func (lr *lineReader) discard() {
 }
 
 func (lr *lineReader) fill() {
+	lr.stop = -1
 	if lr.start > 0 {
 		lr.end = copy(lr.buf, lr.buf[lr.start:lr.end])
 		lr.start = 0

@@ -18,30 +18,27 @@ var (
 // file lines, what nginx and the tests print, the wrapper's header, a build.
 func (s *scan) output(l line) {
 	b := l.b
-	if len(b) == 0 || s.status(b) || s.summary(b) || s.headerLine(b) {
+	if s.status(l) {
 		return
 	}
 	switch b[0] {
-	case 'n':
-		if bytes.HasPrefix(b, []byte("nginx")) {
-			s.nginx(l)
-			return
-		}
-	case 'W':
-		if text, ok := bytes.CutPrefix(b, []byte("WARNING: ")); ok {
-			s.warning(l, strings.ToValidUTF8(string(text), "\uFFFD"))
-			return
-		}
 	case 'S', 'A', 'B', 'F', 'I', '[':
 		s.crash(l)
 	case 'c', 'b', 'D':
 		s.facts(b)
 	}
-	if bytes.Contains(b, []byte("runtime error: ")) {
-		s.undefined(l)
+	if l.plain && s.census == nil {
+		return
+	}
+	if s.summary(b) || s.headerLine(b) {
 		return
 	}
 	switch {
+	case bytes.HasPrefix(b, []byte("nginx")):
+		s.nginx(l)
+	case bytes.HasPrefix(b, []byte("WARNING: ")):
+		s.warning(l, strings.ToValidUTF8(string(b[len("WARNING: "):]), "\uFFFD"))
+	case bytes.Contains(b, []byte("error: ")) && s.undefined(l):
 	case !s.rec.Proving:
 		s.build(l)
 	case b[0] != 'S' && bytes.Contains(b, []byte(" Segmentation fault")):
@@ -52,11 +49,15 @@ func (s *scan) output(l line) {
 // headerLine reads the line that names a block before its output, as the
 // valgrind and leak modes print it. Longer lines that begin alike are not it.
 func (s *scan) headerLine(b []byte) bool {
-	i := bytes.Index(b, []byte("TEST "))
-	if i < 0 || i > maxPath {
+	if s.census != nil {
+		if !bytes.Contains(b[:min(len(b), maxPath)], []byte("TEST ")) {
+			return false
+		}
+	} else if !headerStart(b) {
 		return false
 	}
 	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	i := strings.Index(text, "TEST ")
 	if s.census != nil {
 		if i, what := s.census.find(text); i < 0 || what != "" {
 			return false
@@ -73,13 +74,17 @@ func (s *scan) headerLine(b []byte) bool {
 	return true
 }
 
+// headerStart reports whether a line begins as a header: "TEST " or "t/a.t TEST ".
+func headerStart(b []byte) bool {
+	if i := bytes.IndexByte(b, ' '); i > 2 && i <= maxPath && b[i-1] == 't' && b[i-2] == '.' {
+		b = b[i+1:]
+	}
+	return bytes.HasPrefix(b, []byte("TEST "))
+}
+
 // plainHeader reports whether a line is a block's name, as far as that can be
 // told without the test file.
 func plainHeader(text string, at int) bool {
-	path := pathBefore(text[:at])
-	if at != 0 && text[:at] != path+" " && text[:at] != "./"+path+" " {
-		return false
-	}
 	if n, rest := splitTitle(text[at:]); n == 0 && rest == text[at:] {
 		return false
 	}
@@ -153,16 +158,20 @@ func (s *scan) facts(b []byte) {
 }
 
 // undefined reads a line of the undefined behaviour sanitizer.
-func (s *scan) undefined(l line) {
+func (s *scan) undefined(l line) bool {
+	if !bytes.Contains(l.b, []byte("runtime error: ")) {
+		return false
+	}
 	m := reRuntime.FindSubmatch(l.b)
 	if m == nil {
-		return
+		return false
 	}
 	f := Finding{Kind: kindUbsan, Offset: l.off, what: string(m[3])}
 	s.locateRunning(&f)
 	f.Name = string(m[3])
 	f.Detail = strings.ToValidUTF8(string(l.b), "\uFFFD")
 	s.add(f)
+	return true
 }
 
 // build reads what compilers, linkers, configure and make say of a failure.

@@ -15,10 +15,9 @@ const (
 )
 
 var (
-	reFiles  = regexp.MustCompile(`^Files=(\d+), Tests=(\d+), (?:Fails=\d+, )?\s*([0-9.]+) wallclock secs`)
-	reWait   = regexp.MustCompile(`^(\S.*?)\s+\(Wstat: (\d+)(?: \(([^)]*)\))? Tests: (\d+) Failed: (\d+)\)`)
-	reDied   = regexp.MustCompile(`^Dubious, test returned (\d+) \(wstat (\d+), 0x[0-9a-f]+\)`)
-	reStatus = regexp.MustCompile(`^(?:\[[0-9:]+\] )?(\S+) \.{2,}(?: (.*))?$`)
+	reFiles = regexp.MustCompile(`^Files=(\d+), Tests=(\d+), (?:Fails=\d+, )?\s*([0-9.]+) wallclock secs`)
+	reWait  = regexp.MustCompile(`^(\S.*?)\s+\(Wstat: (\d+)(?: \(([^)]*)\))? Tests: (\d+) Failed: (\d+)\)`)
+	reDied  = regexp.MustCompile(`^Dubious, test returned (\d+) \(wstat (\d+), 0x[0-9a-f]+\)`)
 )
 
 // prove reads a line of prove's own that begins with a capital letter.
@@ -77,17 +76,34 @@ func (s *scan) closeFile(state string) {
 	s.loose = len(s.rec.Findings)
 }
 
+// statusLine takes "[12:00:00] t/a.t .. ok" apart.
+func statusLine(b []byte) (path, rest []byte, ok bool) {
+	if b[0] == '[' {
+		i := bytes.IndexByte(b, ' ')
+		if i < 0 || b[i-1] != ']' {
+			return nil, nil, false
+		}
+		b = b[i+1:]
+	}
+	i := bytes.IndexByte(b, ' ')
+	if i < 1 || len(b) < i+3 || b[i+1] != '.' || b[i+2] != '.' {
+		return nil, nil, false
+	}
+	path, rest = b[:i], bytes.TrimLeft(b[i+1:], ".")
+	if len(rest) > 0 && rest[0] != ' ' {
+		return nil, nil, false
+	}
+	return path, bytes.TrimPrefix(rest, []byte(" ")), true
+}
+
 // status reads "t/a.t .. ok", "t/a.t .. skipped: why" and, of a file that fails
 // or is shown in full, "t/a.t .. ".
-func (s *scan) status(b []byte) bool {
-	if !bytes.Contains(b, []byte(" ..")) {
+func (s *scan) status(l line) bool {
+	name, after, ok := statusLine(l.b)
+	if !ok {
 		return false
 	}
-	m := reStatus.FindSubmatch(b)
-	if m == nil {
-		return false
-	}
-	path := strings.TrimPrefix(strings.ToValidUTF8(string(m[1]), "\uFFFD"), "./")
+	path := strings.TrimPrefix(strings.ToValidUTF8(string(name), "\uFFFD"), "./")
 	if !s.ours(&path) {
 		return false
 	}
@@ -100,7 +116,7 @@ func (s *scan) status(b []byte) bool {
 	s.cur = path
 	s.claim(path)
 	f := s.current()
-	rest := string(m[2])
+	rest := strings.ToValidUTF8(string(after), "\uFFFD")
 	switch {
 	case strings.HasPrefix(rest, "skipped: "):
 		f.State, f.Why = fileSkipped, oneLine(rest[len("skipped: "):], maxName)
@@ -111,7 +127,8 @@ func (s *scan) status(b []byte) bool {
 		s.closeFile(fileOK)
 	case rest != "":
 		// Without a terminal, what a test prints at once may follow on the line.
-		s.output(line{b: []byte(rest)})
+		l.b = after
+		s.output(l)
 	}
 	return true
 }

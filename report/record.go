@@ -76,6 +76,9 @@ func (l *Log) Stream(r io.Reader, emit func(Record) error) error {
 	lr := newLineReader(r)
 	p := logParser{log: l, emit: emit}
 	for p.err == nil {
+		if p.idle() {
+			lr.skim()
+		}
 		next, ok := lr.next()
 		if !ok {
 			break
@@ -83,6 +86,7 @@ func (l *Log) Stream(r io.Reader, emit func(Record) error) error {
 		p.line(next)
 	}
 	p.end(lr.off)
+	l.Complete = p.ended > 0 && p.ended == lr.n
 	if p.err != nil {
 		return p.err
 	}

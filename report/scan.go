@@ -58,7 +58,7 @@ func newFileScan(goal string, f *TestFile) *scan {
 }
 
 func (s *scan) line(l line) {
-	if s.inside(l) || len(l.b) == 0 {
+	if (s.brace || s.open != nil) && s.inside(l) || len(l.b) == 0 {
 		return
 	}
 	switch l.b[0] {

@@ -7,11 +7,12 @@ import (
 
 // logParser cuts a whole log into its goals.
 type logParser struct {
-	log  *Log
-	emit func(Record) error
-	err  error             // of emit
-	scan *scan             // of the goal being read
-	base map[string]string // versions that the machine's preparation showed
+	log   *Log
+	emit  func(Record) error
+	err   error             // of emit
+	ended int               // number of the wrapper's last line
+	scan  *scan             // of the goal being read
+	base  map[string]string // versions that the machine's preparation showed
 }
 
 // A goal's target has a mode's letters before its project; all other targets
@@ -29,7 +30,7 @@ func (p *logParser) line(l line) {
 			}
 		case 'F':
 			if bytes.HasPrefix(b, []byte("For total ")) && bytes.HasSuffix(b, []byte(" sec elapsed.")) && l.whole {
-				p.log.Complete = true
+				p.ended = l.n
 				return
 			}
 		case 'D':
@@ -42,13 +43,15 @@ func (p *logParser) line(l line) {
 			}
 		}
 	}
-	p.log.Complete = false
 	if p.scan != nil {
 		p.scan.line(l)
 		return
 	}
 	p.prepare(b)
 }
+
+// idle reports whether a line that says nothing by itself says nothing at all.
+func (p *logParser) idle() bool { return p.scan == nil || p.scan.open == nil && !p.scan.brace }
 
 // target ends the goal before and, if the target is a goal, begins it.
 func (p *logParser) target(l line) {
