@@ -68,51 +68,120 @@ func merged(fs []Finding) []Finding {
 // classify gives each finding that has none a class, by the expectations first,
 // then by what the same commit and the base branch did.
 func (j *judge) classify(exps []Expectation) {
+	used := make(map[string]map[string]bool) // fingerprints by entry
 	for i := range j.out.Findings {
 		f := &j.out.Findings[i]
 		if f.Class != "" {
 			continue
 		}
-		e, expired := j.cover(exps, *f)
+		c := j.cover(exps, *f)
+		if c.best != nil && j.spent(c.best, f, used) {
+			continue
+		}
 		switch {
-		case e != nil:
-			f.Class, f.Rule = Expected, e.ID
-			f.Why = fmt.Sprintf("expectation %s (%s): %s", e.ID, e.Owner, oneLine(e.Reason, maxReason))
-			if e.Outcome == "flaky" && j.passedOnce(*f) {
+		case c.best != nil:
+			f.Class, f.Rule = Expected, c.best.ID
+			f.Why = fmt.Sprintf("expectation %s (%s): %s", c.best.ID, c.best.Owner, oneLine(c.best.Reason, maxReason))
+			if len(c.others) > 0 {
+				f.Why += "; also covered by " + strings.Join(c.others, ", ")
+			}
+			if c.best.Outcome == "flaky" && j.passedOnce(*f) {
 				f.Class = Flaky
 			}
-		case expired != nil:
-			f.Class = New
-			f.Why = fmt.Sprintf("expectation %s of %s expired on %s and covers it no more", expired.ID, expired.Owner, expired.Expires)
+		case c.expired != nil:
+			f.Class, f.Rule = New, c.expired.ID
+			f.Why = fmt.Sprintf("expectation %s of %s expired on %s and covers it no more", c.expired.ID, c.expired.Owner, c.expired.Expires)
 		case j.passedOnce(*f):
 			f.Class, f.Why = Flaky, "another run of this commit passed it"
 		case j.opts.Base != nil && hasPrint(j.opts.Base.Findings, f.Fingerprint()):
-			f.Class, f.Why = Old, fmt.Sprintf("also on the base branch at %.12s", j.opts.BaseCommit)
+			f.Class, f.Why = Old, "also on the base branch"+at(j.opts.BaseCommit)
 		case j.opts.Base != nil:
-			f.Class, f.Why = New, fmt.Sprintf("not on the base branch at %.12s", j.opts.BaseCommit)
+			f.Class, f.Why = New, "not on the base branch"+at(j.opts.BaseCommit)
 		default:
 			f.Class, f.Why = New, "not expected, and nothing is known of the base branch"
 		}
 	}
 }
 
-// cover returns the most specific entry that covers a finding, and else one
-// that would if it had not expired.
-func (j *judge) cover(exps []Expectation, f Finding) (best, expired *Expectation) {
-	for i := range exps {
-		e := &exps[i]
-		if !e.holds(j.mode, j.arch) || !e.covers(f) {
-			continue
+// at names a commit in the middle of a sentence; one that is not known is left out.
+func at(commit string) string {
+	if commit == "" {
+		return ""
+	}
+	return fmt.Sprintf(" at %.12s", commit)
+}
+
+// spent makes a finding new that its entry covers no more: there were as many
+// others as its budget allows, or it fails more often than its rate.
+func (j *judge) spent(e *Expectation, f *Finding, used map[string]map[string]bool) bool {
+	if used[e.ID] == nil {
+		used[e.ID] = make(map[string]bool)
+	}
+	used[e.ID][f.Fingerprint()] = true
+	if n := len(used[e.ID]); n > e.Budget {
+		f.Class, f.Rule = New, e.ID
+		f.Why = fmt.Sprintf("expectation %s of %s covers %s and this is number %d", e.ID, e.Owner, plural(e.Budget, "different failure"), n)
+		return true
+	}
+	if e.Outcome != "flaky" {
+		return false
+	}
+	failed, runs := j.rate(e, *f)
+	if !e.tooOften(failed, runs) {
+		return false
+	}
+	f.Class, f.Rule = New, e.ID
+	f.Why = fmt.Sprintf("expectation %s of %s allows a rate of %g, and %d of %d runs failed", e.ID, e.Owner, e.MaxRate, failed, runs)
+	return true
+}
+
+// rate returns in how many of the complete runs that are known, this one
+// included, what an entry covers failed.
+func (j *judge) rate(e *Expectation, f Finding) (failed, runs int) {
+	failed, runs = 1, 1
+	others := j.opts.Same
+	if j.opts.Base != nil {
+		others = append(others[:len(others):len(others)], *j.opts.Base)
+	}
+	for _, g := range others {
+		hit := slices.ContainsFunc(g.Findings, func(o Finding) bool { return o.Rule == e.ID || o.Fingerprint() == f.Fingerprint() })
+		if hit {
+			failed++
 		}
-		if e.expired(j.opts.Now) {
-			expired = e
-			continue
-		}
-		if best == nil || e.specific() > best.specific() {
-			best = e
+		if hit || g.Count(NotRun)+g.Count(Infrastructure) == 0 {
+			runs++
 		}
 	}
-	return best, expired
+	return failed, runs
+}
+
+// covering are the entries that cover a finding.
+type covering struct {
+	best    *Expectation // the most specific; of equal ones the first
+	others  []string     // ids of the others
+	expired *Expectation // one that would, had it not expired
+}
+
+func (j *judge) cover(exps []Expectation, f Finding) covering {
+	var c covering
+	for i := range exps {
+		e := &exps[i]
+		if e.Misses(f, j.mode, j.arch, j.out.Versions["nginx"]) != "" {
+			continue
+		}
+		switch {
+		case e.expired(j.opts.Now):
+			c.expired = e
+		case c.best == nil:
+			c.best = e
+		case e.specific() > c.best.specific():
+			c.others = append(c.others, c.best.ID)
+			c.best = e
+		default:
+			c.others = append(c.others, e.ID)
+		}
+	}
+	return c
 }
 
 // passedOnce reports whether another complete run of the same commit did not
@@ -133,7 +202,7 @@ func hasPrint(fs []Finding, print string) bool {
 func (j *judge) unexpected(exps []Expectation) {
 	for i := range exps {
 		e := &exps[i]
-		if !e.strict() || e.Outcome != "fails" || !e.holds(j.mode, j.arch) || !j.eligible(e) || e.expired(j.opts.Now) {
+		if !e.strict() || e.absent(j.mode, j.arch, j.out.Versions["nginx"]) != "" || !j.eligible(e) || e.expired(j.opts.Now) {
 			continue
 		}
 		f, ok := j.passed(e)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,38 +21,49 @@ import (
 // it names: a crash or a memory error needs an entry of that kind.
 type Expectation struct {
 	ID      string `yaml:"id" json:"id"`                     // short and permanent; shown wherever it applies
-	Test    string `yaml:"test" json:"test"`                 // t/043-shdict.t
+	Broad   bool   `yaml:"broad" json:"broad,omitempty"`     // test may be a pattern and block "any"; never strict
+	Test    string `yaml:"test" json:"test"`                 // t/043-shdict.t; where broad also t/**, with * and ? for what is no slash
 	Block   string `yaml:"block" json:"block,omitempty"`     // title, exact; "" for a plain TAP script or what belongs to no block
+	Number  int    `yaml:"number" json:"number,omitempty"`   // of the block when the entry was written; tells blocks of one title apart where the test file is not at hand
 	Ordinal int    `yaml:"ordinal" json:"ordinal,omitempty"` // among blocks of one title; 0 is each of them
 	Kind    string `yaml:"kind" json:"kind"`                 // of the finding; assert when left out
 	Match   []struct {
-		Field    string `yaml:"field" json:"field"` // name, got, want, stack, message (name and diagnostics)
+		Field    string `yaml:"field" json:"field"` // name, assertion (block and name), got, want, stack (all diagnostics), message (name and diagnostics)
 		Equals   string `yaml:"equals" json:"equals,omitempty"`
 		Contains string `yaml:"contains" json:"contains,omitempty"`
 		Regex    string `yaml:"regex" json:"regex,omitempty"` // RE2, anchored at both ends
 	} `yaml:"match" json:"match,omitempty"` // all of them
 	When struct {
-		Mode []string `yaml:"mode" json:"mode,omitempty"` // t, tv, …; none is all
-		Arch []string `yaml:"arch" json:"arch,omitempty"`
+		Mode  []string `yaml:"mode" json:"mode,omitempty"` // t, tv, …; none is all
+		Arch  []string `yaml:"arch" json:"arch,omitempty"`
+		Nginx string   `yaml:"nginx" json:"nginx,omitempty"` // core, such as ">=1.27 <1.29"
 	} `yaml:"when" json:"when,omitzero"`
-	Outcome string `yaml:"outcome" json:"outcome"`           // fails, flaky
-	Strict  *bool  `yaml:"strict" json:"strict,omitempty"`   // a pass is news; the default for fails
-	Class   string `yaml:"class" json:"class"`               // why: timing, valgrind-slow, upstream-bug, env, design, imported
-	Reason  string `yaml:"reason" json:"reason"`             // a sentence
-	Issue   string `yaml:"issue" json:"issue,omitempty"`     // URL; may be left out in class design only
-	Owner   string `yaml:"owner" json:"owner"`               // GitHub user or team
-	Since   string `yaml:"since" json:"since"`               // date
-	Expires string `yaml:"expires" json:"expires,omitempty"` // date, the first on which it covers nothing; never in class design only
+	Outcome string  `yaml:"outcome" json:"outcome"`             // fails, flaky, leak
+	MaxRate float64 `yaml:"max_rate" json:"max_rate,omitempty"` // of failing runs, of what is flaky
+	MaxK    float64 `yaml:"max_k" json:"max_k,omitempty"`       // slope in KiB a sample, of a leak
+	Budget  int     `yaml:"budget" json:"budget"`               // different failures of a goal that it covers; 1 when left out
+	Strict  *bool   `yaml:"strict" json:"strict,omitempty"`     // a pass is news; the default for fails
+	Class   string  `yaml:"class" json:"class"`                 // why: timing, valgrind-slow, upstream-bug, env, design, imported
+	Reason  string  `yaml:"reason" json:"reason"`               // a sentence
+	Issue   string  `yaml:"issue" json:"issue,omitempty"`       // URL; may be left out in class design only
+	Owner   string  `yaml:"owner" json:"owner"`                 // GitHub user or team
+	Since   string  `yaml:"since" json:"since"`                 // date
+	Expires string  `yaml:"expires" json:"expires,omitempty"`   // date, the first on which it covers nothing; never in class design only
 
 	regexes []*regexp.Regexp
+	files   *regexp.Regexp // of Test, where broad
+	nginx   []bound
 	expires time.Time // zero: never
 }
+
+const anyBlock = "any"
 
 var (
 	reID    = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{1,63}$`)
 	reOwner = regexp.MustCompile(`^@?[A-Za-z0-9][A-Za-z0-9/_.-]{0,99}$`)
 
-	matchFields = []string{"name", "got", "want", "stack", "message"}
+	matchFields = []string{"name", "assertion", "got", "want", "stack", "message"}
+	outcomes    = []string{"fails", "flaky", "leak"}
 	classes     = []string{"timing", "valgrind-slow", "upstream-bug", "env", "design", "imported"}
 	modes       = []string{"t", "tr", "tw", "tv", "trv", "twv", "th", "thv", "tl", "to"}
 	arches      = []string{"linux x86_64", "linux i386", "linux aarch64"}
@@ -120,29 +132,25 @@ func decodeExpectations(name string, text []byte) (all []Expectation, file *ast.
 
 // settle fills in defaults and complains about each bad field.
 func (e *Expectation) settle(complain func(field, format string, args ...any)) {
-	if e.Kind == "" {
-		e.Kind = kindAssert
-	}
+	e.Kind = cmp.Or(e.Kind, kindAssert)
+	e.Budget = cmp.Or(e.Budget, 1)
 	if !reID.MatchString(e.ID) {
 		complain("id", "id %q: want 2 to 64 of a-z, 0-9, '.', '_' and '-'", e.ID)
 	}
 	if err := testPath(e.Test); err != nil {
 		complain("test", "test: %v", err)
-	} else if strings.ContainsAny(e.Test, "*?[") {
-		complain("test", "test %q: patterns are not allowed, name one file", e.Test)
+	} else if strings.ContainsAny(e.Test, "*?[") && !e.Broad {
+		complain("test", "test %q: patterns are not allowed, name one file (or say broad: true)", e.Test)
 	}
-	if e.Ordinal < 0 {
-		complain("ordinal", "ordinal %d is negative", e.Ordinal)
+	for i, field := range []string{"ordinal", "number", "budget"} {
+		if n := []int{e.Ordinal, e.Number, e.Budget}[i]; n < 0 {
+			complain(field, "%s %d is negative", field, n)
+		}
 	}
 	if !kinds[e.Kind] {
 		complain("kind", "kind %q is unknown", e.Kind)
 	}
-	if e.Outcome != "fails" && e.Outcome != "flaky" {
-		complain("outcome", "outcome %q: want fails or flaky", e.Outcome)
-	}
-	if e.Outcome == "flaky" && e.Strict != nil && *e.Strict {
-		complain("strict", "what is flaky cannot be strict")
-	}
+	e.settleOutcome(complain)
 	if n, _ := splitTitle(e.Block); n != 0 {
 		complain("block", "block %q: want the title alone; the number changes whenever a block is inserted", e.Block)
 	}
@@ -161,6 +169,40 @@ func (e *Expectation) settle(complain func(field, format string, args ...any)) {
 	e.settleDates(complain)
 	e.settleWhen(complain)
 	e.settleMatch(complain)
+}
+
+// settleOutcome checks what the entry expects, and compiles where.
+func (e *Expectation) settleOutcome(complain func(field, format string, args ...any)) {
+	strict := e.Strict != nil && *e.Strict
+	switch {
+	case !slices.Contains(outcomes, e.Outcome):
+		complain("outcome", "outcome %q: want one of %s", e.Outcome, strings.Join(outcomes, ", "))
+	case e.Outcome != "fails" && strict:
+		complain("strict", "what is %s cannot be strict", e.Outcome)
+	case e.Broad && strict:
+		complain("strict", "what is broad cannot be strict")
+	case e.Outcome == "leak" && e.Kind != kindLeak:
+		complain("kind", "outcome leak is for kind %s", kindLeak)
+	}
+	if e.Outcome == "flaky" && !(e.MaxRate > 0 && e.MaxRate < 1) {
+		complain("max_rate", "max_rate %g: what is flaky needs one between 0 and 1", e.MaxRate)
+	}
+	if e.Outcome == "leak" && !(e.MaxK > 0) {
+		complain("max_k", "max_k %g: a leak needs a slope above 0", e.MaxK)
+	}
+	if e.Outcome != "flaky" && e.MaxRate != 0 {
+		complain("max_rate", "max_rate is for outcome flaky")
+	}
+	if e.Outcome != "leak" && e.MaxK != 0 {
+		complain("max_k", "max_k is for outcome leak")
+	}
+	if e.Broad {
+		e.files = globRegexp(e.Test)
+	}
+	var err error
+	if e.nginx, err = parseBounds(e.When.Nginx); err != nil {
+		complain("when", "nginx %q: %v", e.When.Nginx, err)
+	}
 }
 
 func (e *Expectation) settleDates(complain func(field, format string, args ...any)) {
@@ -229,72 +271,6 @@ func (e *Expectation) settleMatch(complain func(field, format string, args ...an
 		}
 		e.regexes[i] = re
 	}
-}
-
-// strict reports whether a pass of the block is news.
-func (e *Expectation) strict() bool {
-	if e.Strict != nil {
-		return *e.Strict
-	}
-	return e.Outcome == "fails"
-}
-
-// expired reports whether the entry covers nothing any more.
-func (e *Expectation) expired(now time.Time) bool {
-	return !e.expires.IsZero() && !now.Before(e.expires)
-}
-
-// holds reports whether the entry speaks of runs in a mode on an arch.
-func (e *Expectation) holds(mode, arch string) bool {
-	return (len(e.When.Mode) == 0 || slices.Contains(e.When.Mode, mode)) &&
-		(len(e.When.Arch) == 0 || slices.Contains(e.When.Arch, arch))
-}
-
-// covers reports whether the entry names a finding.
-func (e *Expectation) covers(f Finding) bool {
-	if e.Kind != f.Kind || e.Test != f.File || e.Block != f.Block || e.Ordinal != 0 && e.Ordinal != f.Ordinal {
-		return false
-	}
-	for i, m := range e.Match {
-		got := f.field(m.Field)
-		switch {
-		case m.Equals != "" && got != m.Equals,
-			m.Contains != "" && !strings.Contains(got, m.Contains),
-			m.Regex != "" && !e.regexes[i].MatchString(got):
-			return false
-		}
-	}
-	return true
-}
-
-// specific orders entries that cover the same finding: more conditions win.
-func (e *Expectation) specific() int {
-	n := 2 * len(e.Match)
-	if len(e.When.Mode) > 0 {
-		n++
-	}
-	if len(e.When.Arch) > 0 {
-		n++
-	}
-	return n
-}
-
-// field returns the part of a finding that a match speaks of.
-func (f Finding) field(name string) string {
-	switch name {
-	case "name":
-		return f.Name
-	case "stack":
-		return f.Detail
-	case "got":
-		_, rest, _ := strings.Cut(f.Detail, "got: ")
-		got, _, _ := strings.Cut(rest, "\n    expected: ")
-		return strings.TrimSpace(got)
-	case "want":
-		_, want, _ := strings.Cut(f.Detail, "    expected: ")
-		return strings.TrimSpace(want)
-	}
-	return f.Name + "\n" + f.Detail
 }
 
 // place returns NAME:LINE:COLUMN of an entry's field, or of the entry.

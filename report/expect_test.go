@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestReadExpectations(t *testing.T) {
 		{"a missing owner", edit("  owner: ada\n", ""), `e.yaml:1:5: owner "" is no GitHub user or team`},
 		{"a number in the block's title", edit("block: first", "block: 'TEST 1: first'"), `e.yaml:3:10: block "TEST 1: first": want the title alone`},
 		{"an unknown kind", edit("outcome:", "kind: asert\n  outcome:"), `e.yaml:4:9: kind "asert" is unknown`},
-		{"an unknown outcome", edit("fails", "fail"), `e.yaml:4:12: outcome "fail": want fails or flaky`},
+		{"an unknown outcome", edit("fails", "fail"), `e.yaml:4:12: outcome "fail": want one of fails, flaky, leak`},
 		{"an unknown mode", edit("outcome:", "when: {mode: [v]}\n  outcome:"), `e.yaml:4:9: mode "v": want one of`},
 		{"an unknown arch", edit("outcome:", "when: {arch: [sparc]}\n  outcome:"), `e.yaml:4:9: arch "sparc": want one of`},
 		{"a pattern for a file", edit("t/a.t", "t/*.t"), `e.yaml:2:9: test "t/*.t": patterns are not allowed`},
@@ -44,14 +45,25 @@ func TestReadExpectations(t *testing.T) {
 		{"a regex that matches everything", edit("outcome:", "match: [{field: got, regex: '.*'}]\n  outcome:"), `e.yaml:4:10: regex ".*" matches nothing at all`},
 		{"exactly 180 days", edit("2026-12-01", "2027-04-30"), ""},
 		{"181 days", edit("2026-12-01", "2027-05-01"), "e.yaml:9:12: expires 2027-05-01 is more than 180 days after since"},
-		{"exactly 90 days of a flaky one", strings.Replace(edit("fails", "flaky"), "2026-12-01", "2027-01-30", 1), ""},
-		{"91 days of a flaky one", strings.Replace(edit("fails", "flaky"), "2026-12-01", "2027-01-31", 1), "e.yaml:9:12: expires 2027-01-31 is more than 90 days"},
+		{"exactly 90 days of a flaky one", strings.Replace(edit("fails", "flaky\n  max_rate: 0.5"), "2026-12-01", "2027-01-30", 1), ""},
+		{"91 days of a flaky one", strings.Replace(edit("fails", "flaky\n  max_rate: 0.5"), "2026-12-01", "2027-01-31", 1), "e.yaml:10:12: expires 2027-01-31 is more than 90 days"},
 		{"a day that is not after since", edit("2026-12-01", "2026-11-01"), "e.yaml:9:12: expires 2026-11-01 is not after since"},
 		{"never, of a bug", edit("2026-12-01", "never"), `e.yaml:9:12: expires "never": want a date`},
 		{"never, by design", strings.Replace(edit("2026-12-01", "never"), "  issue: https://example.org/1\n", "  class: design\n", 1), ""},
 		{"no issue", edit("  issue: https://example.org/1\n", ""), `e.yaml:1:5: issue "": want an https URL`},
 		{"a reason of 19 characters", edit("The upstream parser loses the last byte.", "nineteen characters"), "e.yaml:5:11: reason: want a sentence of at least 20"},
-		{"a flaky strict entry", edit("outcome: fails", "outcome: flaky\n  strict: true"), "e.yaml:5:11: what is flaky cannot be strict"},
+		{"a pattern for a file of a broad entry", edit("test: t/a.t", "test: t/**\n  broad: true"), ""},
+		{"a broad strict entry", edit("outcome: fails", "outcome: fails\n  strict: true\n  broad: true"), "e.yaml:5:11: what is broad cannot be strict"},
+		{"a flaky entry without a rate", edit("fails", "flaky"), "e.yaml:1:5: max_rate 0: what is flaky needs one"},
+		{"a rate of 1", edit("fails", "flaky\n  max_rate: 1"), "e.yaml:5:13: max_rate 1: what is flaky needs one"},
+		{"a rate of what is not flaky", edit("fails", "fails\n  max_rate: 0.5"), "e.yaml:5:13: max_rate is for outcome flaky"},
+		{"a leak of another kind", edit("fails", "leak\n  max_k: 3"), "e.yaml:1:5: outcome leak is for kind rss_leak"},
+		{"a leak without a slope", edit("outcome: fails", "kind: rss_leak\n  outcome: leak"), "e.yaml:1:5: max_k 0: a leak needs a slope above 0"},
+		{"a leak", edit("outcome: fails", "kind: rss_leak\n  max_k: 3\n  outcome: leak"), ""},
+		{"a negative budget", edit("outcome: fails", "outcome: fails\n  budget: -1"), "e.yaml:5:11: budget -1 is negative"},
+		{"a core that is none", edit("outcome:", "when: {nginx: '1.27+'}\n  outcome:"), `e.yaml:4:9: nginx "1.27+": want conditions such as`},
+		{"bounds of a core", edit("outcome:", "when: {nginx: '>=1.27 <1.29'}\n  outcome:"), ""},
+		{"a flaky strict entry", edit("outcome: fails", "outcome: flaky\n  max_rate: 0.5\n  strict: true"), "e.yaml:6:11: what is flaky cannot be strict"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			exps, err := ReadExpectations("e.yaml", []byte(tt.in))
@@ -70,8 +82,12 @@ func TestJudgeWithExpectations(t *testing.T) {
 	passes := func() Evidence { return one(FileResult{}, opened+okFirst+okSecond+passed) }
 	crashes := one(FileResult{}, opened+okFirst+"WARNING: t/a.t TEST 1: first - [alert] worker process 2 exited on signal 11\n"+okSecond+passed)
 	edit := func(old, new string) string { return strings.Replace(entry, old, new, 1) }
-	before, on := time.Date(2026, 11, 30, 23, 59, 59, 0, time.UTC), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	flaky := edit("fails", "flaky")
+	before, expiry := time.Date(2026, 11, 30, 23, 59, 59, 0, time.UTC), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	flaky := edit("fails", "flaky\n  max_rate: 0.5")
+	on := func(e Evidence, nginx string) Evidence {
+		e.Pieces[0].Entries[0].Manifest.Versions = map[string]string{"nginx": nginx}
+		return e
+	}
 	for _, tt := range []struct {
 		name string
 		in   Evidence
@@ -81,9 +97,9 @@ func TestJudgeWithExpectations(t *testing.T) {
 		has  string
 	}{
 		{"a covered failure is expected", fails(), entry, before, Known, "expected assert t/a.t:3"},
-		{"on the day it expires an entry covers nothing", fails(), entry, on, Fail, "new assert t/a.t:3"},
+		{"on the day it expires an entry covers nothing", fails(), entry, expiry, Fail, "new assert t/a.t:3"},
 		{"a strict entry whose block passes is news", passes(), entry, before, Fail, "unexpected pass unexpected_pass t/a.t:2"},
-		{"an expired entry whose block passes is not", passes(), entry, on, Pass, ""},
+		{"an expired entry whose block passes is not", passes(), entry, expiry, Pass, ""},
 		{"an entry that is not strict may pass", passes(), edit("outcome: fails", "outcome: fails\n  strict: false"), before, Pass, ""},
 		{"a flaky entry may pass", passes(), flaky, before, Pass, ""},
 		{"a flaky entry covers a failure", fails(), flaky, before, Known, "expected assert"},
@@ -96,6 +112,15 @@ func TestJudgeWithExpectations(t *testing.T) {
 		{"what is got matches", fails(), edit("outcome:", "match: [{field: got, equals: \"'x'\"}, {field: want, contains: a}]\n  outcome:"), before, Known, "expected assert"},
 		{"a regex is anchored", fails(), edit("outcome:", "match: [{field: name, regex: response_body}]\n  outcome:"), before, Fail, "new assert"},
 		{"a regex of all of it", fails(), edit("outcome:", "match: [{field: name, regex: 'response_body - .*'}]\n  outcome:"), before, Known, "expected assert"},
+		{"a broad entry covers any block of its files", fails(), edit("test: t/a.t\n  block: first", "broad: true\n  test: t/*.t\n  block: any"), before, Known, "expected assert"},
+		{"a broad entry covers no file elsewhere", fails(), edit("test: t/a.t\n  block: first", "broad: true\n  test: t/*/*.t\n  block: any"), before, Fail, "new assert"},
+		{"a broad entry may pass", passes(), edit("test: t/a.t", "broad: true\n  test: t/a.t"), before, Pass, ""},
+		{"the whole assertion matches", fails(), edit("outcome:", "match: [{field: assertion, contains: 'TEST 1: first - response_body'}]\n  outcome:"), before, Known, "expected assert"},
+		{"an ordinal of another block of that title", fails(), edit("outcome:", "ordinal: 2\n  outcome:"), before, Fail, "new assert"},
+		{"a core within its bounds", on(fails(), "nginx/1.29.2 (no pool)"), edit("outcome:", "when: {nginx: '>=1.29.2 <1.30'}\n  outcome:"), before, Known, "expected assert"},
+		{"a core that is exactly what must be more", on(fails(), "1.29"), edit("outcome:", "when: {nginx: '>1.29'}\n  outcome:"), before, Fail, "new assert"},
+		{"a core that is exactly what must be less", on(fails(), "1.30.0"), edit("outcome:", "when: {nginx: '<1.30'}\n  outcome:"), before, Fail, "new assert"},
+		{"a core that is not known", fails(), edit("outcome:", "when: {nginx: '>=1.27'}\n  outcome:"), before, Fail, "new assert"},
 		{"a block that did not run has not passed", one(FileResult{Exit: -1, Signal: "SIGKILL"}, opened), entry, before, Incomplete, "not run signal"},
 		{"a block before a death has not passed for sure", one(FileResult{Exit: -1, Signal: "SIGKILL"}, opened+okFirst), entry, before, Incomplete, "not run signal"},
 		{"a skipped block has not passed", one(FileResult{}, opened+"ok 1 # skip t/a.t TEST 1: first - old nginx\n"+okSecond+passed), entry, before, Pass, ""},
@@ -179,5 +204,76 @@ func TestJudgeLeak(t *testing.T) {
 				t.Errorf("%+v", o)
 			}
 		})
+	}
+}
+
+// two fails in both assertions of its first block.
+const two = "t/a.t .. \n1..3\nnot ok 1 - t/a.t TEST 1: first - status code ok\nnot ok 2 - t/a.t TEST 1: first - response_body - response is expected (req 0)\n" +
+	"ok 3 - t/a.t TEST 2: second - status code ok\nDubious, test returned 2 (wstat 512, 0x200)\nFailed 2/3 subtests \n\nTest Summary Report\n-------------------\n" +
+	"t/a.t (Wstat: 512 (exited 2) Tests: 3 Failed: 2)\n  Failed tests:  1-2\n  Non-zero exit status: 2\nFiles=1, Tests=3,  0 wallclock secs\nResult: FAIL\n"
+
+func TestBudget(t *testing.T) {
+	for _, tt := range []struct {
+		name, exps string
+		want       Verdict
+		has        string
+	}{
+		{"exactly the budget is covered", strings.Replace(entry, "outcome:", "budget: 2\n  outcome:", 1), Known, "expected assert"},
+		{"one failure more than the budget is new", entry, Fail, "new assert t/a.t"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			exps, err := ReadExpectations("e.yaml", []byte(tt.exps))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := Judge(one(FileResult{Exit: 1}, two), exps, JudgeOptions{Now: testNow})
+			checkVerdict(t, g, tt.want, tt.has)
+		})
+	}
+}
+
+func TestRateOfFlaky(t *testing.T) {
+	exps, err := ReadExpectations("e.yaml", []byte(strings.Replace(entry, "fails", "flaky\n  max_rate: 0.1", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails := one(FileResult{Exit: 1}, opened+notFirst+okSecond+failed1)
+	bad := Judge(fails, exps, JudgeOptions{Now: testNow})
+	good := Judge(one(FileResult{}, opened+okFirst+okSecond+passed), exps, JudgeOptions{Now: testNow})
+	for _, tt := range []struct {
+		name string
+		same []GoalResult
+		want Verdict
+		has  string
+	}{
+		{"one failure of one run is no evidence", nil, Known, "expected assert"},
+		{"a failure beside a pass is flaky and covered", []GoalResult{good}, Known, "flaky assert"},
+		{"two of two at a rate of 0.1 are exactly one in a hundred, and covered", []GoalResult{bad}, Known, "expected assert"},
+		{"three of three fail more often than the rate", []GoalResult{bad, bad}, Fail, "new assert"},
+		{"two of three are within the rate's chance", []GoalResult{bad, good}, Known, "flaky assert"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			checkVerdict(t, Judge(fails, exps, JudgeOptions{Now: testNow, Same: tt.same}), tt.want, tt.has)
+		})
+	}
+}
+
+func TestLeakWithinItsSlope(t *testing.T) {
+	exps, err := ReadExpectations("e.yaml", []byte(strings.Replace(strings.Replace(entry, "block: first", "block: x", 1), "outcome: fails", "kind: rss_leak\n  max_k: 12\n  outcome: leak", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step, want := range map[string]Verdict{"12": Known, "13": Fail} {
+		var n int
+		fmt.Sscan(step, &n)
+		var samples []string
+		for i := range 100 {
+			samples = append(samples, fmt.Sprint(4000+i*n))
+		}
+		log := "making tl-x ...\nt/a.t TEST 1: x\nLeakTest: [" + strings.Join(samples, " ") + "]\nLeakTest: k=" + step + ".0\n" +
+			"t/a.t .. ok\nAll tests successful.\nFiles=1, Tests=4,  2 wallclock secs ( 0.01 usr )\nResult: PASS\n" + lastLine
+		if g := judgeLog(t, log, exps); g.Verdict != want {
+			t.Errorf("a slope of exactly %s where 12 is allowed: %s, want %s: %s", step, g.Verdict, want, strings.Join(g.Why, " "))
+		}
 	}
 }
