@@ -101,11 +101,12 @@ func (p *Parser) failedTest(text []byte) bool {
 	if p.rec.inMode('l') && processGone.in(text) == nil {
 		return false
 	}
-	m := failedTest.in(text)
-	if m == nil {
+	name, ok := bytes.CutPrefix(text, []byte("#"))
+	spaces := leadingSpaces(name)
+	if name, ok = bytes.CutPrefix(name[spaces:], []byte("Failed test '")); !ok || spaces == 0 {
 		return false
 	}
-	name := m[1]
+	name = bytes.TrimSuffix(name, []byte("'"))
 	if !bytes.HasPrefix(name, []byte("TEST")) {
 		if b := blockOfFile.in(name); b != nil {
 			name = slices.Concat(name[:len(name)-len(b[0])], b[1])
@@ -121,10 +122,23 @@ func (p *Parser) diagnostic(text []byte) bool {
 	if !ok || p.rec.inMode('l') || !p.open.inTest {
 		return false
 	}
-	if atModule.in(said) == nil && failedOf.in(said) == nil {
+	if !isPlace(said) && failedOf.in(said) == nil {
 		p.addDetails(said, []byte("\n"))
 	}
 	return true
+}
+
+// isPlace tells whether a diagnostic only says where in a Perl module a test
+// was asked for.
+func isPlace(said []byte) bool {
+	place, ok := bytes.CutPrefix(said[leadingSpaces(said):], []byte("at "))
+	if !ok {
+		return false
+	}
+	place, ok = bytes.CutSuffix(place, []byte("."))
+	number := trailingDigits(place)
+	file, isModule := bytes.CutSuffix(place[:len(place)-number], []byte(".pm line "))
+	return ok && number > 0 && isModule && len(file) > 0 && isWord(file[len(file)-1])
 }
 
 // fileDone gives a file's failures their file: when it is done, and so the

@@ -4,30 +4,31 @@ import "bytes"
 
 // lines takes lines that end in b; the last may lack its newline.
 func (p *Parser) lines(b []byte) {
-	phrase := nextPhrase(b, 0)
+	p.phrases = appendPhrases(p.phrases[:0], b)
+	ahead := p.phrases
 	for start := 0; start < len(b); {
 		end := len(b)
 		if n := bytes.IndexByte(b[start:], '\n'); n >= 0 {
 			end = start + n + 1
 		}
 		p.line++
-		switch line := b[start:end]; {
-		case phrase < end:
+		line := b[start:end]
+		if len(ahead) > 0 && ahead[0] < end || p.awaits() || opens(line) {
 			p.take(line)
-			phrase = nextPhrase(b, end)
-		case p.awaits() || opens(line):
-			p.take(line)
-		default:
+		} else {
 			p.open.inTest = false
+		}
+		for len(ahead) > 0 && ahead[0] < end {
+			ahead = ahead[1:]
 		}
 		start = end
 	}
 }
 
 // awaits tells whether any line may matter next: inside a report of valgrind,
-// and between a goal's commit and its date.
+// while LuaJIT is made, and between a goal's commit and its date.
 func (p *Parser) awaits() bool {
-	return p.open.inValgrind || p.rec != nil && p.rec.Commit != nil && !p.rec.Date.isKnown()
+	return p.open.inValgrind || p.versions.makingLuajit || p.rec != nil && p.rec.Commit != nil && !p.rec.Date.isKnown()
 }
 
 // openings are the beginnings of the lines that matter, by their first byte.

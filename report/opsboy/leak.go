@@ -29,15 +29,17 @@ func (p *Parser) leak(line []byte) bool {
 	if !p.rec.inMode('l') {
 		return false
 	}
-	if m := leakSamples.in(line); m != nil {
-		p.samples = append(p.samples[:0], m[1]...)
-		return true
+	if _, rest, ok := bytes.Cut(line, []byte("LeakTest: [")); ok {
+		if samples, _, ok := bytes.Cut(rest, []byte("]")); ok {
+			p.samples = append(p.samples[:0], samples...)
+			return true
+		}
 	}
 	m := leakSlope.in(line)
 	if m == nil {
 		return false
 	}
-	if k, err := strconv.ParseFloat(string(m[1]), 64); err == nil && k >= fromSlope {
+	if k, _ := strconv.ParseFloat(string(m[1]), 64); k >= fromSlope { // +Inf if it is too large
 		p.leakFailure(line)
 	}
 	return true

@@ -56,7 +56,6 @@ var (
 	shell        = starts("sh: -c: line ", `\d+: .*error`)
 	warning      = has("WARNING: ", `\bWARNING: (.+)`)
 	built        = has("./util/build", `\./util/build2?\.sh (\d+\.\d+\.\d+)\b`)
-	leakSamples  = has("LeakTest: [", `LeakTest: \[(.*?)\]`)
 	leakSlope    = has("LeakTest: k=", `LeakTest: k=(\d+(?:\.\d+)?)`)
 	bailout      = starts("Bailout called.", `\s*`)
 	planned      = has("# Looks like you planned ", `# Looks like you planned \d+ tests? but ran \d+\.`)
@@ -64,9 +63,7 @@ var (
 	valgrind     = starts("==", `\d+==\s+`)
 	valgrindMore = starts("==", `\d+== `)
 	processGone  = has("the nginx process ", `the nginx process \d+ is gone`)
-	failedTest   = has("Failed test '", `^#\s+Failed test '(.*?)'?$`)
 	blockOfFile  = has(".t TEST ", `\S+\.t (TEST \d+: .*)$`)
-	atModule     = has(".pm line ", `^\s*at .*?\w+\.pm line \d+\.$`)
 	failedOf     = has("Looks like you failed ", `^\s*Looks like you failed \d+ tests of \d+\.\s*$`)
 	fileDone     = starts("t/", `(\S+\.t) \.+ `)
 	segfault     = starts("Segmentation Fault: ", `(.+)`)
@@ -105,6 +102,22 @@ func isBlock(b []byte) bool {
 func digits(b []byte) int {
 	n := 0
 	for n < len(b) && '0' <= b[n] && b[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+func trailingDigits(b []byte) int {
+	n := len(b)
+	for n > 0 && '0' <= b[n-1] && b[n-1] <= '9' {
+		n--
+	}
+	return len(b) - n
+}
+
+func leadingSpaces(b []byte) int {
+	n := 0
+	for n < len(b) && isSpace(b[n]) {
 		n++
 	}
 	return n

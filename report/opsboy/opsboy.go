@@ -30,6 +30,7 @@ type Parser struct {
 	samples    []byte  // of the last leak test, of whichever goal
 	open       failing
 	texts      texts
+	phrases    []int // where in the lines at hand
 }
 
 const (

@@ -1,49 +1,42 @@
 package opsboy
 
-import "encoding/binary"
+import (
+	"bytes"
+	"slices"
+)
 
-// phrases are what makes a line matter wherever in it they stand.
-var phrases = []string{
-	"# Looks like you planned ", "./util/build", "HEAD is now at ", "Installing LuaJIT ",
-	"LeakTest: ", "Updating ", "WARNING: ", "fatal: not a git repository ",
+// phrase makes a line matter wherever in the line it stands. It is sought by
+// the one of its bytes that is the rarest in logs: to pass over all others the
+// standard library has a fast loop.
+type phrase struct {
+	text   string
+	rarest int
 }
 
-// window is the length of the shortest phrase.
-const window = len("WARNING: ")
+var phrases = []phrase{
+	{"WARNING: ", len("WARNIN")},
+	{"LeakTest: ", 0},
+	{"./util/build", len("./util/")},
+	{"# Looks like you planned ", len("# Looks like ")},
+	{"=== Installing LuaJIT ", len("=== Installing Lua")},
+	{"fatal: not a git repository (", len("fatal: not a git repository ")},
+}
 
-// leap says, for each two bytes that may end a window of the text, how far the
-// window can be moved without passing over a phrase (the search of Wu and
-// Manber). 0 means that a phrase may end its first part here.
-var leap = func() *[1 << 16]uint8 {
-	table := new([1 << 16]uint8)
-	for i := range table {
-		table[i] = uint8(window - 1)
-	}
-	for _, s := range phrases {
-		for i := 1; i < window; i++ {
-			pair := binary.LittleEndian.Uint16([]byte(s[i-1:]))
-			table[pair] = min(table[pair], uint8(window-1-i))
-		}
-	}
-	return table
-}()
-
-// nextPhrase returns where in b, at or after from, the first phrase starts, or
-// len(b).
-func nextPhrase(b []byte, from int) int {
-	for last := from + window - 1; last < len(b); {
-		far := leap[binary.LittleEndian.Uint16(b[last-1:])]
-		if far > 0 {
-			last += int(far)
-			continue
-		}
-		start := last - window + 1
-		for _, s := range phrases {
-			if len(b)-start >= len(s) && string(b[start:start+len(s)]) == s {
-				return start
+// appendPhrases appends where the phrases start in b, in order.
+func appendPhrases(found []int, b []byte) []int {
+	for _, p := range phrases {
+		for from := 0; ; {
+			n := bytes.IndexByte(b[from:], p.text[p.rarest])
+			if n < 0 {
+				break
 			}
+			start := from + n - p.rarest
+			if start >= 0 && len(b)-start >= len(p.text) && string(b[start:start+len(p.text)]) == p.text {
+				found = append(found, start)
+			}
+			from += n + 1
 		}
-		last++
 	}
-	return len(b)
+	slices.Sort(found)
+	return found
 }
