@@ -3,6 +3,7 @@ package bot
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ortest/ortest/report"
@@ -23,7 +24,9 @@ type Occurrence struct {
 	Dispatch Dispatch // of DispatchIntended (without its id) and DispatchSent (nonce and id)
 	Files    []string // of PieceTrouble: what is left to run; none means all of the piece's
 	Nonce    string   // of PieceTrouble: a fresh one for the next attempt
-	Why      string   // of PieceTrouble, InstanceLost, Cancelled: one sentence, or who
+	Goals    []string // of CancelAsked: those that end; none means all
+	Stage    int      // of StageOpened and StageHeld: the one that is or would be next
+	Why      string   // of PieceTrouble, InstanceLost, StageHeld: one sentence; of CancelAsked: who
 }
 
 // Kind says what happened.
@@ -38,7 +41,9 @@ const (
 	PieceTrouble                     // a piece's attempt ended without an end, by no fault of its tests
 	PieceRefused                     // GitHub will not run the piece, and a repeat would not help
 	InstanceLost                     // a bucket's instance went before its pieces were done
-	CancelAsked                      // a person cancelled the run
+	CancelAsked                      // a person cancelled the run, or goals of it
+	StageOpened                      // the stage before was good
+	StageHeld                        // the stage before was not
 	DeadlinePassed
 	Reported // everything final was shown, and no instance is left
 )
@@ -69,12 +74,13 @@ func (r *Run) Advance(o Occurrence, now time.Time) bool {
 	case InstanceLost:
 		changed = r.lose(o)
 	case CancelAsked:
-		if changed = r.Cancelled == "" && r.State != Ended; changed {
-			r.Cancelled = o.Why
-			r.stop("cancelled by " + o.Why)
-		}
+		changed = r.cancel(o)
+	case StageOpened:
+		changed = r.open(o.Stage)
+	case StageHeld:
+		changed = r.hold(o.Stage, o.Why)
 	case DeadlinePassed:
-		changed = r.stop("the run's deadline passed")
+		changed = r.stop("the run's deadline passed", nil)
 	case Reported:
 		if changed = r.State == Ended; changed {
 			r.State = Closed
@@ -218,11 +224,31 @@ func (r *Run) lose(o Occurrence) bool {
 	return true
 }
 
-// stop ends every unfinished piece.
-func (r *Run) stop(why string) bool {
+// cancel ends the run, or goals of it. When those were the last, it is the run.
+func (r *Run) cancel(o Occurrence) bool {
+	if r.Cancelled != "" || r.State == Ended {
+		return false
+	}
+	changed := r.stop("cancelled by "+o.Why, o.Goals)
+	if len(o.Goals) == 0 || changed && !slices.ContainsFunc(r.Pieces, func(p Piece) bool { return p.State != Finished || p.Reason == "" }) {
+		r.Cancelled, changed = o.Why, true
+	}
+	if changed {
+		what := "the run"
+		if len(o.Goals) > 0 {
+			what = strings.Join(o.Goals, " ")
+		}
+		r.Trail = append(r.Trail, what+" was cancelled by "+o.Why)
+	}
+	return changed
+}
+
+// stop ends every unfinished piece, or those of goals.
+func (r *Run) stop(why string, goals []string) bool {
 	changed := false
 	for i := range r.Pieces {
-		if p := &r.Pieces[i]; p.State != Finished {
+		p := &r.Pieces[i]
+		if p.State != Finished && (len(goals) == 0 || slices.Contains(goals, p.Goal.String())) {
 			p.State, p.Reason, changed = Finished, why, true
 		}
 	}

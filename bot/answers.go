@@ -13,8 +13,11 @@ import (
 // Markers let the bot find its own comments again after a crash between
 // writing one and storing its id. They are only believed in comments that
 // this App wrote.
-func answerMarker(comment int64, index int) string {
-	return fmt.Sprintf("<!-- ortest:answer %d.%d -->", comment, index)
+func answerMarker(a Answer) string {
+	if a.Place != InComment {
+		return fmt.Sprintf("<!-- ortest:answer %s.%d.%d -->", a.Place, a.Comment, a.Index)
+	}
+	return fmt.Sprintf("<!-- ortest:answer %d.%d -->", a.Comment, a.Index)
 }
 
 const stickyMarker = "<!-- ortest:runs -->"
@@ -45,27 +48,59 @@ func (b *Bot) PostAnswers(ctx context.Context) error {
 }
 
 func (b *Bot) post(ctx context.Context, a Answer) error {
+	last := true
+	if len(a.Cancels) > 0 {
+		var err error
+		if a.Body, last, err = b.cancelled(ctx, a); err != nil {
+			return err
+		}
+	}
+	marker := answerMarker(a)
+	body := fmt.Sprintf("%s\n@%s: %s", marker, a.Author, a.Body)
+	switch {
+	case a.Posted == 0:
+		found, err := b.postFirst(ctx, &a, body)
+		if err != nil {
+			return err
+		}
+		last = last && !found // it may not say the last word
+	case !last:
+		return nil
+	default:
+		if err := b.Forge.UpdateComment(ctx, a.Repo, a.Posted, body); err != nil {
+			return err
+		}
+	}
+	if last || a.Posted < 0 {
+		a.Cancels = nil
+	}
+	return b.Store.PutAnswer(ctx, a)
+}
+
+// postFirst reacts and posts the comment, unless it is found; its id is a.Posted then.
+func (b *Bot) postFirst(ctx context.Context, a *Answer, body string) (found bool, err error) {
 	reaction := "confused"
 	if a.Understood {
 		reaction = "eyes"
 	}
-	// The command may be deleted, or a reaction forbidden: the answer is owed all the same.
-	if err := b.Forge.React(ctx, a.Repo, a.Comment, reaction); err != nil && !final(err) {
-		return err
+	if a.Place != InButton {
+		// The command may be deleted, or a reaction forbidden: the answer is owed all the same.
+		if err := b.Forge.React(ctx, a.Repo, a.Place, a.Comment, reaction); err != nil && !final(err) {
+			return false, err
+		}
 	}
-	marker := answerMarker(a.Comment, a.Index)
-	id, err := b.findComment(ctx, a.Repo, a.Pull, a.At, marker)
+	id, err := b.findComment(ctx, a.Repo, a.Pull, a.At, answerMarker(*a))
 	if err != nil {
-		return err
+		return false, err
 	}
-	if id == 0 {
-		body := fmt.Sprintf("%s\n@%s: %s", marker, a.Author, a.Body)
+	found = id != 0
+	if !found {
 		if id, err = b.Forge.CreateComment(ctx, a.Repo, a.Pull, body); err != nil {
-			return err
+			return false, err
 		}
 	}
 	a.Posted = id
-	return b.Store.PutAnswer(ctx, a)
+	return found, nil
 }
 
 // findComment returns the id of our comment that starts with a marker, or 0.
@@ -95,7 +130,7 @@ func understood(body string) Answer { return Answer{Body: body, Understood: true
 
 func stranger(c comment, role string) Answer {
 	return refusal(fmt.Sprintf("runs cost machines and carry out the pull request's code, so only people with write, maintain or admin "+
-		"permission on %s may start or stop them; yours is %s. Ask one of them to write the command on a line of its own:\n\n%s\n\nThat",
+		"permission on %s may start or stop them, or let others do so for one commit; yours is %s. Ask one of them to write the command on a line of its own:\n\n%s\n\nThat",
 		code(c.Repo.String()), code(role), fence(c.line)) + " approves the commit they see")
 }
 
@@ -113,21 +148,11 @@ func help() string {
 	var s strings.Builder
 	s.WriteString("write a command on a line of its own, outside code and quotations:\n\n| Command | Does |\n|---|---|\n")
 	for _, v := range verbs {
-		fmt.Fprintf(&s, "| `%s %s` | %s |\n", Prefix, strings.ReplaceAll(v.Use, "|", `\|`), v.Does)
+		fmt.Fprintf(&s, "| `%s %s` | %s |\n", Prefix, strings.ReplaceAll(v.use, "|", `\|`), v.does)
 	}
 	s.WriteString("\nFlags:\n\n```\n" + plan.FlagHelp() + "```\n")
 	s.WriteString("\nA TARGET is a goal (`tv-ngx_lua`), a mode (`tv`: every project that has it) or a project (`ngx_lua`: every mode it has).\n\n")
 	return s.String()
-}
-
-func cancelText(stopped []string) string {
-	switch len(stopped) {
-	case 0:
-		return "no run is live on this pull request; there is nothing to cancel."
-	case 1:
-		return fmt.Sprintf("run %s is being cancelled; its check runs end as cancelled, and its machines go.", stopped[0])
-	}
-	return fmt.Sprintf("runs %s are being cancelled; their check runs end as cancelled, and their machines go.", strings.Join(stopped, ", "))
 }
 
 func (b *Bot) statusText(runs []Run) string {
@@ -176,5 +201,11 @@ func fence(line string) string {
 	for strings.Contains(line, mark) {
 		mark += "`"
 	}
-	return mark + "\n" + strings.ToValidUTF8(line, "?") + "\n" + mark
+	shown := strings.Map(func(r rune) rune {
+		if hidden(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(line, "?"))
+	return mark + "\n" + shown + "\n" + mark
 }

@@ -23,7 +23,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
 )
@@ -35,11 +34,13 @@ type Bot struct {
 	Decode    Decode
 	Instances Instances
 	Catalog   func() *catalog.Catalog // the revision in force
-	Policy    plan.Policy             // what a comment may choose
+	Settings  func() Settings         // those in force; nil is the zero value
 	URL       string                  // of our own pages, without a trailing slash
 	Server    string                  // where repositories are shown, such as https://github.com
 	Log       *slog.Logger
 	Now       func() time.Time
+
+	History durations // how long things take; nil knows nothing and learns nothing
 
 	Wake func()        // tells the fleet that its buckets changed; may be nil
 	Poll time.Duration // least time between two looks at a run's workflow jobs without a webhook; 15 s when zero

@@ -34,10 +34,12 @@ func (b *Bot) Drive(ctx context.Context, id string) error {
 		do   func(context.Context, Run) error
 	}{
 		{"acknowledge", b.acknowledge},
-		{"watch deadline", b.watchDeadline},
+		{"watch limits of", b.watchLimits},
+		{"fix commits of", b.fixCommits},
 		{"dispatch", b.dispatch},
 		{"watch jobs", b.watchJobs},
 		{"stop jobs of", b.stopJobs},
+		{"open stage of", b.nextStage},
 		{"report", b.finish},
 	} {
 		if r, err = b.Store.Run(ctx, id); err != nil {
@@ -54,14 +56,19 @@ func (b *Bot) acknowledge(ctx context.Context, r Run) error {
 	if r.Acked {
 		return nil
 	}
-	err := b.Forge.React(ctx, r.Repo, r.Comment, "eyes")
-	if err != nil && !final(err) {
-		return err
+	if r.Place != InButton {
+		if err := b.Forge.React(ctx, r.Repo, r.Place, r.Comment, "eyes"); err != nil && !final(err) {
+			return err
+		}
 	}
 	return b.update(ctx, r.ID, func(r *Run) bool { r.Acked = true; return true })
 }
 
-func (b *Bot) watchDeadline(ctx context.Context, r Run) error {
+// watchLimits ends a run that is past its deadline, or that the kill switch ends.
+func (b *Bot) watchLimits(ctx context.Context, r Run) error {
+	if b.settings().Kill != "" && r.live() {
+		return b.advance(ctx, r.ID, Occurrence{Kind: CancelAsked, Why: "the kill switch"})
+	}
 	if b.Now().Before(r.Deadline) {
 		return nil
 	}
@@ -107,7 +114,7 @@ func (b *Bot) intend(ctx context.Context, r Run) error {
 	var legs []workflows.Piece
 	byLeg := make(map[string]Piece)
 	for _, p := range r.Pieces {
-		if p.State == Waiting && !r.intended(p) {
+		if p.State == Waiting && p.Stage <= r.Stage && !r.intended(p) {
 			leg := b.leg(r, p)
 			if err := leg.Validate(); err != nil {
 				if err := b.refusePiece(ctx, r.ID, p, err.Error()); err != nil {
@@ -208,8 +215,32 @@ func (b *Bot) leg(r Run, p Piece) workflows.Piece {
 	}
 	if strings.EqualFold(leg.Repo, r.Repo.String()) { // GitHub takes either case; with no commit the default branch would be tested
 		leg.Commit = r.Head
+	} else {
+		leg.Commit = r.Commits[strings.ToLower(leg.Repo)]
 	}
 	return leg
+}
+
+// fixCommits writes down the commit of every other repository that the run
+// tests, so that all of its pieces test the same one.
+func (b *Bot) fixCommits(ctx context.Context, r Run) error {
+	if !r.live() || r.Commits != nil {
+		return nil
+	}
+	commits := make(map[string]string)
+	for _, p := range r.Pieces {
+		project, ok := b.Catalog().Project(p.Goal.Project)
+		name := strings.ToLower(repository(project))
+		if _, known := commits[name]; !ok || known || strings.EqualFold(name, r.Repo.String()) {
+			continue
+		}
+		sha, err := b.Forge.DefaultHead(ctx, r.Repo, name)
+		if err != nil && !final(err) {
+			return err
+		}
+		commits[name] = sha // "" where GitHub does not show it: then each job takes the newest
+	}
+	return b.update(ctx, r.ID, func(r *Run) bool { r.Commits = commits; return true })
 }
 
 func label(p Piece) string { return workflows.Label(p.Nonce) }
@@ -305,6 +336,9 @@ func (b *Bot) finish(ctx context.Context, r Run) error {
 	}
 	shown, err := b.show(ctx, r, left)
 	if err != nil || !shown || left > 0 || r.State != Ended {
+		return err
+	}
+	if err := b.learn(ctx, r); err != nil {
 		return err
 	}
 	if err := b.advance(ctx, r.ID, Occurrence{Kind: Reported}); err != nil {

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -27,14 +28,25 @@ func FindCommands(body string) []string {
 		shown := shownStarts(n)
 		for i := range n.Lines().Len() {
 			seg := n.Lines().At(i)
-			line := strings.TrimRight(string(seg.Value(src)), " \t\n")
-			word, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+			line := strings.TrimRight(blanks(string(seg.Value(src))), " ")
+			word, _, _ := strings.Cut(line, " ")
 			if word == Prefix && shown[seg.Start] {
 				found = append(found, line)
 			}
 		}
 	}
 	return found
+}
+
+// blanks writes every kind of blank as the one that a shell knows: what is
+// copied from a web page holds some that look the same.
+func blanks(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Zs, r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // shownStarts returns the offsets at which plain text of a paragraph begins; a line

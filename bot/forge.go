@@ -22,7 +22,10 @@ type Conversation interface {
 	Comments(ctx context.Context, repo Repo, number int, since time.Time) ([]Comment, error)
 	CreateComment(ctx context.Context, repo Repo, number int, body string) (id int64, err error)
 	UpdateComment(ctx context.Context, repo Repo, id int64, body string) error // ErrGone when somebody deleted it
-	React(ctx context.Context, repo Repo, comment int64, content string) error // eyes, confused; adding twice is once
+	DeleteComment(ctx context.Context, repo Repo, id int64) error              // no error when it is gone
+	// React adds eyes or confused to what stands at a place, as in CommentEvent;
+	// adding twice is once. A place that takes no reaction is no error.
+	React(ctx context.Context, repo Repo, place string, id int64, content string) error
 }
 
 // Checks are the check runs of a commit.
@@ -46,6 +49,9 @@ type Actions interface {
 	// MintRunner registers a single-use runner under a name with one label and
 	// returns its id and JIT configuration. A runner of that name is removed first.
 	MintRunner(ctx context.Context, repo Repo, name, label string) (id int64, jit string, err error)
+	// DefaultHead returns the newest commit of the default branch of OWNER/NAME,
+	// seen with the rights that the bot has on repo.
+	DefaultHead(ctx context.Context, repo Repo, name string) (sha string, err error)
 	RemoveRunner(ctx context.Context, repo Repo, id int64) error // no error when it is gone
 }
 
@@ -82,8 +88,16 @@ type CheckRun struct {
 	Summary     string
 	Text        string
 	Annotations []Annotation // sent in batches of 50; GitHub appends
+	Buttons     []button     // at most three
 	StartedAt   time.Time
 	CompletedAt time.Time
+}
+
+// button is one that a check run shows. Pressing it is a ButtonEvent.
+type button struct {
+	ID    string // at most 20 characters, as is Label
+	Label string
+	Does  string // at most 40 characters
 }
 
 // Annotation marks lines of a file of the commit.
@@ -115,21 +129,46 @@ type Event struct {
 	Comment *CommentEvent
 	Pull    *PullEvent
 	Job     *JobEvent
+	Button  *ButtonEvent
 }
 
-// CommentEvent is a comment on an issue or pull request.
+// The places where a command may stand. Ids are unique only within one.
+const (
+	InComment       = ""               // of the conversation
+	InReview        = "review"         // the body of a review
+	InReviewComment = "review_comment" // a comment on lines
+	InButton        = "button"         // of a check run or workflow run: the id is the delivery's
+)
+
+// CommentEvent is text that somebody wrote on an issue or pull request.
 type CommentEvent struct {
 	Repo      Repo
 	Number    int
 	OnPull    bool
+	Place     string
 	Action    string // created, edited, deleted
 	ID        int64
 	Body      string
+	Was       string // the body before it was edited, if that is known
 	Author    string
 	Sender    string // who acted
 	SenderBot bool
-	Ours      bool // sent by this App
-	CreatedAt time.Time
+	Ours      bool      // sent by this App
+	At        time.Time // when the text became what it is
+	Source    string    // how the bot heard of it, for a person
+}
+
+// ButtonEvent is a button pressed on a check run, a suite of them or a workflow run.
+type ButtonEvent struct {
+	Repo        Repo
+	Action      string // rerequested, or an action's identifier
+	Check       string // name of the check run; "" is all of them
+	Run         string // ours, as the check run says; "" when only Head is known
+	Head        string
+	WorkflowRun int64 // that a person started again
+	Sender      string
+	SenderBot   bool
+	At          time.Time
 }
 
 // PullEvent is a pull request opened or pushed to.

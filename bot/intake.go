@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/ortest/ortest/plan"
 )
 
 // HandleDelivery reads a stored delivery and acts on it. An error means that it
@@ -36,42 +34,124 @@ func (b *Bot) handle(ctx context.Context, d Delivery) (outcome string, err error
 	}
 	switch {
 	case ev.Comment != nil:
+		ev.Comment.Source = "webhook " + d.GUID
 		return b.handleComment(ctx, *ev.Comment)
 	case ev.Pull != nil:
-		p := ev.Pull
-		return "head noted", b.Store.AddHead(ctx, p.Repo, p.Number, Head{SHA: p.Head, At: p.At})
+		return "head noted", b.handlePull(ctx, *ev.Pull)
 	case ev.Job != nil:
 		return "looked at its run", b.handleJob(ctx, *ev.Job)
+	case ev.Button != nil:
+		return b.handleButton(ctx, *ev.Button, d)
 	}
 	return "ignored: not used", nil
 }
 
+// handleComment decides the commands of a text that have no run or answer yet.
 func (b *Bot) handleComment(ctx context.Context, c CommentEvent) (outcome string, err error) {
 	switch {
+	case c.Ours && c.Action == "deleted" && strings.HasPrefix(c.Body, stickyMarker):
+		return "our comment was deleted and is there again", b.restoreSticky(ctx, c)
 	case c.Ours:
 		return "ignored: our own comment", nil
 	case c.SenderBot:
 		return "ignored: written by a bot", nil
-	case c.Action != "created":
+	case c.Action != "created" && c.Action != "edited":
 		return "ignored: comment " + c.Action, nil
 	}
 	lines := FindCommands(c.Body)
 	if len(lines) == 0 {
 		return "ignored: no command", nil
 	}
-	cmd := comment{CommentEvent: c}
-	if len(lines) > maxCommands {
-		cmd.line = lines[0]
-		why := fmt.Sprintf("the comment holds %d commands, the limit is %d. Nothing was started; put fewer into one comment", len(lines), maxCommands)
-		return "refused: too many commands", b.answer(ctx, cmd, refusal(why))
+	known, err := b.Store.Commands(ctx, c.Repo, c.Place, c.ID)
+	if err != nil {
+		return "", err
 	}
-	for i, line := range lines {
-		cmd.index, cmd.line = i, line
+	if n := len(lines); n > maxCommands {
+		return "refused: too many commands", b.refuseMany(ctx, c, n, known)
+	}
+	fresh := unhandled(c, lines, known)
+	for _, cmd := range fresh {
 		if err := b.decide(ctx, cmd); err != nil && !errors.Is(err, ErrSeen) {
-			return "", fmt.Errorf("command %d: %w", i, err)
+			return "", fmt.Errorf("command %d: %w", cmd.index, err)
 		}
 	}
-	return count(len(lines), "command"), nil
+	return count(len(fresh), "command"), nil
+}
+
+// refuseMany answers a text with more commands than there may be, once.
+func (b *Bot) refuseMany(ctx context.Context, c CommentEvent, n int, known map[int]string) error {
+	cmd := comment{CommentEvent: c, line: count(n, "command")}
+	for i, line := range known {
+		if line == cmd.line {
+			return nil
+		}
+		cmd.index = max(cmd.index, i+1)
+	}
+	return b.answer(ctx, cmd, refusal(fmt.Sprintf("the comment holds %d commands, the limit is %d. Nothing was started; put fewer into one comment", n, maxCommands)))
+}
+
+// unhandled returns the commands of a text that are new: not those that have a
+// run or an answer, nor those that an edit left as they were. What is new gets
+// an index that none had.
+func unhandled(c CommentEvent, lines []string, known map[int]string) []comment {
+	next := 0
+	var old []string
+	for i, line := range known {
+		next, old = max(next, i+1), append(old, line)
+	}
+	if c.Action == "edited" {
+		for _, line := range FindCommands(c.Was) {
+			if n := countOf(old, line); n < countOf(FindCommands(c.Was), line) {
+				old = append(old, line)
+			}
+		}
+	}
+	var fresh []comment
+	for _, line := range lines {
+		if i := slices.Index(old, line); i >= 0 {
+			old = slices.Delete(old, i, i+1)
+			continue
+		}
+		fresh = append(fresh, comment{CommentEvent: c, index: next, line: line})
+		next++
+	}
+	return fresh
+}
+
+func countOf(all []string, s string) (n int) {
+	for _, one := range all {
+		if one == s {
+			n++
+		}
+	}
+	return n
+}
+
+// handlePull remembers a head; by setting it ends the runs of older ones.
+func (b *Bot) handlePull(ctx context.Context, p PullEvent) error {
+	if err := b.Store.AddHead(ctx, p.Repo, p.Number, Head{SHA: p.Head, At: p.At}); err != nil {
+		return err
+	}
+	if p.Action != "synchronize" || !b.settings().Supersede {
+		return nil
+	}
+	newest, err := b.Store.HeadAt(ctx, p.Repo, p.Number, b.Now().Add(time.Hour))
+	if err != nil || newest.SHA != p.Head {
+		return err
+	}
+	runs, err := b.Store.Runs(ctx, p.Repo, p.Number)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if r.live() && r.Head != p.Head && r.CreatedAt.Before(b.Now()) {
+			why := fmt.Sprintf("the push of %.12s", p.Head)
+			if err := b.advance(ctx, r.ID, Occurrence{Kind: CancelAsked, Why: why}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // handleJob looks at the run whose workflow job has ended. Nothing that the
@@ -95,7 +175,7 @@ func (b *Bot) handleJob(ctx context.Context, e JobEvent) error {
 	return nil
 }
 
-// comment is one command line of a comment.
+// comment is one command line of a text.
 type comment struct {
 	CommentEvent
 	index int
@@ -109,39 +189,36 @@ func (b *Bot) decide(ctx context.Context, c comment) error {
 	if !c.OnPull {
 		return b.answer(ctx, c, refusal("this is an issue; runs belong to pull requests"))
 	}
-	verb, words, err := ParseCommand(c.line)
+	v, words, err := parseCommand(c.line)
 	if err != nil {
 		return b.answer(ctx, c, refusal(err.Error()))
 	}
-	if verb.starts() {
-		role, err := b.Forge.Permission(ctx, c.Repo, c.Sender)
-		if final(err) {
-			return b.answer(ctx, c, refusal("GitHub does not tell this bot what you may do here; ask who installed it to check its permissions"))
-		}
-		if err != nil {
-			return fmt.Errorf("permission of %s: %w", c.Sender, err)
-		}
-		if !mayStart(role) {
-			return b.answer(ctx, c, stranger(c, role))
+	if docOf(v).writes {
+		if role, err := b.role(ctx, c); err != nil || !mayWrite(role) {
+			return b.refuseRole(ctx, c, role, err)
 		}
 	}
-	switch verb {
-	case VerbHelp:
+	switch v {
+	case verbHelp:
 		return b.answer(ctx, c, understood(help()))
-	case VerbStatus:
+	case verbStatus:
 		return b.decideStatus(ctx, c)
-	case VerbCancel:
-		return b.decideCancel(ctx, c)
-	case VerbPlan, VerbRun:
-		return b.decideRun(ctx, c, verb, words)
+	case verbWhy:
+		return b.decideWhy(ctx, c, words)
+	case verbCancel:
+		return b.decideCancel(ctx, c, words)
+	case verbApprove:
+		return b.decideApprove(ctx, c, words[0])
+	case verbConfirm:
+		return b.decideConfirm(ctx, c)
+	case verbRetry:
+		return b.decideRetry(ctx, c, words)
+	case verbPlan:
+		return b.decidePlan(ctx, c, words)
+	case verbRun:
+		return b.decideRun(ctx, c, words)
 	}
-	return fmt.Errorf("verb %q has no meaning", verb)
-}
-
-// mayStart says which roles may start and stop runs. A custom role is not
-// known to carry write permission, so it is refused.
-func mayStart(role string) bool {
-	return role == "admin" || role == "maintain" || role == "write"
+	return fmt.Errorf("verb %q has no meaning", v)
 }
 
 func (b *Bot) decideStatus(ctx context.Context, c comment) error {
@@ -152,154 +229,16 @@ func (b *Bot) decideStatus(ctx context.Context, c comment) error {
 	return b.answer(ctx, c, understood(b.statusText(runs)))
 }
 
-func (b *Bot) decideCancel(ctx context.Context, c comment) error {
-	runs, err := b.Store.Runs(ctx, c.Repo, c.Number)
-	if err != nil {
-		return err
-	}
-	var stopped []string
-	for _, r := range runs {
-		if r.State != Accepted && r.State != Running && r.Cancelled != c.Sender {
-			continue
-		}
-		if r.State == Closed {
-			continue
-		}
-		if err := b.advance(ctx, r.ID, Occurrence{Kind: CancelAsked, Why: c.Sender}); err != nil {
-			return err
-		}
-		stopped = append(stopped, r.ID)
-	}
-	return b.answer(ctx, c, understood(cancelText(stopped)))
-}
-
-// decideRun fixes the commit, plans, and stores the run; a plan alone is an answer.
-func (b *Bot) decideRun(ctx context.Context, c comment, verb Verb, words []string) error {
-	p, err := b.plan(words)
+func (b *Bot) decidePlan(ctx context.Context, c comment, words []string) error {
+	p, err := b.plan(ctx, words)
 	if err != nil {
 		return b.answer(ctx, c, refusal(b.explain(words, err)))
 	}
-	if verb == VerbPlan {
-		return b.answer(ctx, c, understood(planText(p, c)))
-	}
-	pr, err := b.Forge.PullRequest(ctx, c.Repo, c.Number)
-	if final(err) {
-		return b.answer(ctx, c, refusal("GitHub does not show this bot the pull request; ask who installed it to check its permissions"))
-	}
-	if err != nil {
-		return fmt.Errorf("pull request %s#%d: %w", c.Repo, c.Number, err)
-	}
-	if !pr.Open {
-		return b.answer(ctx, c, refusal("the pull request is closed; open it again to run something on it"))
-	}
-	seen, err := b.Store.HeadAt(ctx, c.Repo, c.Number, c.CreatedAt)
-	switch {
-	case errors.Is(err, ErrNotFound) && pr.Fork:
-		// Somebody without any right may have pushed since; from now on it is known.
-		if err := b.Store.AddHead(ctx, c.Repo, c.Number, Head{SHA: pr.Head, At: b.Now()}); err != nil {
-			return err
-		}
-		return b.answer(ctx, c, unseen(c, pr.Head))
-	case errors.Is(err, ErrNotFound):
-	case err != nil:
-		return err
-	case seen.SHA != pr.Head:
-		return b.answer(ctx, c, moved(c, seen.SHA, pr.Head))
-	}
-	r := b.newRun(c, pr, p)
-	if same, err := b.sameLive(ctx, r); err != nil {
-		return err
-	} else if same != "" {
-		return b.answer(ctx, c, refusal(fmt.Sprintf("[run %s](%s) is already running just this on just this commit; its results will do", same, b.runURL(same))))
-	}
-	r, err = b.Store.AddRun(ctx, r)
-	if err != nil {
-		return err
-	}
-	b.Log.Info("run accepted", "run", r.ID, "pull", fmt.Sprintf("%s#%d", r.Repo, r.Pull), "by", r.Author)
-	return nil
-}
-
-func (b *Bot) newRun(c comment, pr PullRequest, p planned) Run {
-	now := b.Now()
-	r := Run{
-		Repo: c.Repo, Pull: c.Number, Head: pr.Head, Base: pr.Base,
-		Comment: c.ID, Index: c.index, Text: c.line, Author: c.Sender,
-		Plan: p.Plan, Catalog: p.revision, State: Accepted,
-		Lost: make([]int, len(p.Buckets)), CreatedAt: now,
-	}
-	r.Plan.Warnings = append(r.Plan.Warnings, b.elsewhere(r.Repo, p.Plan)...)
-	longest := time.Duration(0)
-	for i, bucket := range p.Buckets {
-		work := time.Duration(0)
-		for _, piece := range bucket.Pieces {
-			next := Piece{
-				Piece: piece, ID: fmt.Sprintf("p%d", len(r.Pieces)+1), Bucket: i,
-				State: Waiting, Attempt: 1, Nonce: newNonce(),
-			}
-			work += next.timeout()
-			r.Pieces = append(r.Pieces, next)
-		}
-		longest = max(longest, work)
-	}
-	r.Deadline = now.Add(time.Hour + MaxAttempts*longest)
-	return r
-}
-
-// elsewhere names the goals that test another repository than the pull
-// request's: their verdicts say nothing about the pull request's own suite.
-func (b *Bot) elsewhere(repo Repo, p plan.Plan) []string {
-	var said []string
-	for _, piece := range p.Pieces() {
-		project, ok := b.Catalog().Project(piece.Goal.Project)
-		if !ok || strings.EqualFold(repository(project), repo.String()) {
-			continue
-		}
-		note := fmt.Sprintf("%s tests %s at its default branch, not this pull request", piece.Goal, repository(project))
-		if !slices.Contains(said, note) {
-			said = append(said, note)
-		}
-	}
-	return said
-}
-
-// repository returns a project's OWNER/NAME.
-func repository(p plan.Project) string { return strings.TrimPrefix(p.Repo, "https://github.com/") }
-
-// sameLive returns the live run that tests the same goals with the same options on the same commit, or "".
-func (b *Bot) sameLive(ctx context.Context, r Run) (string, error) {
-	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
-	if err != nil {
-		return "", err
-	}
-	for _, o := range runs {
-		twice := o.Comment == r.Comment && o.Index == r.Index
-		if (o.State == Accepted || o.State == Running) && !twice && o.Head == r.Head &&
-			o.Plan.Options == r.Plan.Options && sameGoals(o, r) {
-			return o.ID, nil
-		}
-	}
-	return "", nil
-}
-
-func sameGoals(a, b Run) bool {
-	goals := make(map[string]int)
-	for _, p := range a.Pieces {
-		goals[p.Goal.String()] |= 1
-	}
-	for _, p := range b.Pieces {
-		goals[p.Goal.String()] |= 2
-	}
-	for _, in := range goals {
-		if in != 3 {
-			return false
-		}
-	}
-	return true
+	return b.answer(ctx, c, understood(planText(p, c)))
 }
 
 func (b *Bot) answer(ctx context.Context, c comment, a Answer) error {
-	a.Repo, a.Pull, a.Comment, a.Index = c.Repo, c.Number, c.ID, c.index
-	a.Text, a.Author, a.At = c.line, c.Sender, c.CreatedAt
+	a.Repo, a.Pull, a.Place, a.Comment, a.Index = c.Repo, c.Number, c.Place, c.ID, c.index
+	a.Text, a.Author, a.At = c.line, c.Sender, c.At
 	return b.Store.AddAnswer(ctx, a)
 }

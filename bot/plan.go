@@ -1,8 +1,11 @@
 package bot
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,36 +18,76 @@ import (
 // defaultLimit is -t when neither command nor configuration says it.
 const defaultLimit = time.Hour
 
-// planned is a plan and the catalog that it rests on.
+// planned is a plan, its stages, and the catalog that it rests on.
 type planned struct {
 	plan.Plan
+	stage    []int // of each bucket
 	revision string
 	dropped  []string // goals that -e took out
 }
 
+func (p planned) stages() int { return slices.Max(append(p.stage, 0)) + 1 }
+
 // plan reads a command's words and plans what they ask for. Its error is meant
 // for the author; it may be a *plan.UsageError or a *catalog.UnknownError.
-func (b *Bot) plan(words []string) (planned, error) {
+func (b *Bot) plan(ctx context.Context, words []string) (planned, error) {
+	return b.planGoals(ctx, words, nil)
+}
+
+// planGoals plans only these goals of what words ask for; none means all.
+func (b *Bot) planGoals(ctx context.Context, words, only []string) (planned, error) {
 	req, err := plan.ParseRequest(words)
 	if err != nil {
 		return planned{}, err
 	}
+	set := b.settings()
 	if req.Limit == 0 {
-		req.Limit = defaultLimit
+		req.Limit = cmp.Or(set.Limit, defaultLimit)
 	}
 	c := b.Catalog()
-	if err := errors.Join(b.Policy.Check(req), c.Check(req)); err != nil {
+	if err := errors.Join(set.Policy.Check(req), c.Check(req)); err != nil {
 		return planned{}, err
 	}
 	goals, dropped, err := c.Goals(req.Targets, req.Exclude)
 	if err != nil {
 		return planned{}, err
 	}
+	if len(only) > 0 {
+		goals = slices.DeleteFunc(goals, func(g plan.Goal) bool { return !slices.Contains(only, g.String()) })
+	}
 	if len(goals) == 0 {
 		return planned{}, fmt.Errorf("`-e` takes out every goal that the targets name; there is nothing left to run")
 	}
-	p, err := plan.Pack(c.Input(req, goals))
-	return planned{Plan: p, revision: c.Revision, dropped: dropped}, err
+	p := planned{revision: c.Revision, dropped: dropped}
+	for i, some := range req.Stages(goals) {
+		next, err := plan.Pack(b.estimates(ctx, c, req, some))
+		if err != nil {
+			return planned{}, err
+		}
+		p.add(i, next)
+	}
+	return p, nil
+}
+
+// add appends a stage's plan: the stages run one after another.
+func (p *planned) add(stage int, next plan.Plan) {
+	for range next.Buckets {
+		p.stage = append(p.stage, stage)
+	}
+	if stage == 0 {
+		p.Plan = next
+		return
+	}
+	p.Buckets = append(p.Buckets, next.Buckets...)
+	p.Lower += next.Lower
+	p.Optimal = p.Optimal && next.Optimal
+	p.EndLower += next.EndLower
+	p.Builds += next.Builds
+	for _, w := range next.Warnings {
+		if !slices.Contains(p.Warnings, w) {
+			p.Warnings = append(p.Warnings, w)
+		}
+	}
 }
 
 // explain says what is wrong with a command, and offers the line that was
@@ -109,10 +152,13 @@ func planText(p planned, c comment) string {
 	pieces := p.Pieces()
 	fmt.Fprintf(&s, "this would run %s on %s, within `-t %d`; nothing was started.\n\n",
 		count(len(pieces), "piece"), count(len(p.Buckets), "machine"), int(p.Limit.Minutes()))
-	s.WriteString("| Bucket | Pieces, in order | Estimate |\n|--:|---|--:|\n")
+	if n := p.stages(); n > 1 {
+		fmt.Fprintf(&s, "It runs in %d stages, mode `t` first; each begins only when the one before is good. `--all-at-once` starts them together.\n\n", n)
+	}
+	s.WriteString("| Bucket | Stage | Pieces, in order | Estimate |\n|--:|--:|---|--:|\n")
 	for i, bucket := range p.Buckets {
 		if i == 40 {
-			fmt.Fprintf(&s, "| … | %d more buckets | |\n", len(p.Buckets)-i)
+			fmt.Fprintf(&s, "| … | | %d more buckets | |\n", len(p.Buckets)-i)
 			break
 		}
 		var names []string
@@ -123,7 +169,7 @@ func planText(p planned, c comment) string {
 		if len(list) > 600 {
 			list = list[:600] + "…"
 		}
-		fmt.Fprintf(&s, "| %d | `%s` | %d min |\n", i+1, list, minutes(bucket.Estimate))
+		fmt.Fprintf(&s, "| %d | %d | `%s` | %d min |\n", i+1, p.stage[i]+1, list, minutes(bucket.Estimate))
 	}
 	if len(p.dropped) > 0 {
 		fmt.Fprintf(&s, "\n`-e` takes out %s.\n", count(len(p.dropped), "goal"))
@@ -141,6 +187,9 @@ func planText(p planned, c comment) string {
 	fmt.Fprintf(&s, "\n\nTo run it:\n\n%s\n", fence(strings.Replace(c.line, " plan ", " ", 1)))
 	return s.String()
 }
+
+// lineOf is the command line of a request, ready to paste.
+func lineOf(words []string) string { return shellquote.Join(append([]string{Prefix}, words...)...) }
 
 func count(n int, what string) string {
 	if n == 1 {

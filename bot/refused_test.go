@@ -40,6 +40,15 @@ func (s *shelf) Entries(context.Context, string, string) ([]StoredEntry, error) 
 	return s.entries, nil
 }
 
+func (s *shelf) Metas(context.Context, string) ([]StoredEntry, error) { return s.entries, nil }
+func (s *shelf) Results(context.Context, string) (map[string]json.RawMessage, error) {
+	return nil, nil
+}
+func (s *shelf) PutResult(context.Context, string, string, json.RawMessage) error { return nil }
+func (s *shelf) Commands(context.Context, Repo, string, int64) (map[int]string, error) {
+	return nil, nil
+}
+
 func (s *shelf) HeadAt(_ context.Context, _ Repo, _ int, t time.Time) (Head, error) {
 	for _, h := range slices.Backward(s.heads) {
 		if !h.At.After(t) {
@@ -75,7 +84,7 @@ type guarded struct {
 	comments                         int64
 }
 
-func (g *guarded) React(context.Context, Repo, int64, string) error { return g.react }
+func (g *guarded) React(context.Context, Repo, string, int64, string) error { return g.react }
 func (g *guarded) Comments(context.Context, Repo, int, time.Time) ([]Comment, error) {
 	return nil, nil
 }
@@ -102,6 +111,9 @@ func (g *guarded) PullRequest(context.Context, Repo, int) (PullRequest, error) {
 func (g *guarded) MintRunner(context.Context, Repo, string, string) (int64, string, error) {
 	return 0, "", g.mint
 }
+
+func (g *guarded) DefaultHead(context.Context, Repo, string) (string, error) { return "", nil }
+func (g *guarded) DeleteComment(context.Context, Repo, int64) error          { return nil }
 
 type noInstances struct{}
 
@@ -222,7 +234,7 @@ func TestTheProjectOfThePullRequestIsTestedAtItsHead(t *testing.T) {
 }
 
 func TestAHeadThatNobodySaw(t *testing.T) {
-	c := CommentEvent{Number: 1, OnPull: true, Action: "created", ID: 3, Body: "/ortest hello", Sender: "ada", CreatedAt: noon.Add(-time.Minute)}
+	c := CommentEvent{Number: 1, OnPull: true, Action: "created", ID: 3, Body: "/ortest hello", Sender: "ada", At: noon.Add(-time.Minute)}
 	t.Run("of a fork is not believed", func(t *testing.T) {
 		s, sha := &shelf{}, strings.Repeat("b", 40)
 		g := &guarded{pull: PullRequest{Number: 1, Open: true, Head: sha, Fork: true}}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ortest/ortest/plan"
@@ -41,29 +42,39 @@ const (
 // Run is one execution of a plan: everything about it that must survive.
 // Reports are views of it.
 type Run struct {
-	ID        string     `json:"id"` // "1", "2", … in order of creation
-	Repo      Repo       `json:"repo"`
-	Pull      int        `json:"pull"`
-	Head      string     `json:"head"` // commit under test, full SHA
-	Base      string     `json:"base"` // branch the pull request goes to
-	Comment   int64      `json:"comment"`
-	Index     int        `json:"index"` // of the command within its comment, from 0
-	Text      string     `json:"text"`  // the command line as written
-	Author    string     `json:"author"`
-	Plan      plan.Plan  `json:"plan"`
-	Catalog   string     `json:"catalog"` // revision of the catalog that planned it
-	State     RunState   `json:"state"`
-	Cancelled string     `json:"cancelled,omitempty"` // who cancelled it
-	Pieces    []Piece    `json:"pieces"`
-	Lost      []int      `json:"lost"` // per bucket: instances that went before its pieces were done
-	Dispatch  []Dispatch `json:"dispatch,omitempty"`
-	Sticky    int64      `json:"sticky,omitempty"` // comment id
-	Checks    []Check    `json:"checks,omitempty"`
-	Acked     bool       `json:"acked,omitempty"` // 👀 is on the comment
-	Shown     string     `json:"shown,omitempty"` // hash of the sticky comment last written
-	CreatedAt time.Time  `json:"created_at"`
-	EndedAt   time.Time  `json:"ended_at,omitzero"`
-	Deadline  time.Time  `json:"deadline"`
+	ID       string   `json:"id"` // "1", "2", … in order of creation
+	Repo     Repo     `json:"repo"`
+	Pull     int      `json:"pull"`
+	Head     string   `json:"head"`            // commit under test, full SHA
+	Base     string   `json:"base"`            // branch the pull request goes to
+	Place    string   `json:"place,omitempty"` // where the command stands, as in CommentEvent
+	Comment  int64    `json:"comment"`
+	Index    int      `json:"index"` // of the command within its comment, from 0
+	Text     string   `json:"text"`  // the command line as written
+	Author   string   `json:"author"`
+	Approved string   `json:"approved,omitempty"` // who with write permission let Author's command run
+	Grants   string   `json:"grants,omitempty"`   // the offer that was taken up, by its answer
+	Words    []string `json:"words,omitempty"`    // of the request that was planned, without the verb
+	Of       string   `json:"of,omitempty"`       // run whose other results count here too
+	Trail    []string `json:"trail,omitempty"`    // what was decided, in order, as sentences
+	// Commits are those of the other repositories that the run tests, by
+	// OWNER/NAME in lower case; "" is the newest when the job begins.
+	Commits   map[string]string `json:"commits,omitempty"`
+	Plan      plan.Plan         `json:"plan"`
+	Catalog   string            `json:"catalog"` // revision of the catalog that planned it
+	State     RunState          `json:"state"`
+	Cancelled string            `json:"cancelled,omitempty"` // who cancelled it
+	Stage     int               `json:"stage,omitempty"`     // the last one that may run, from 0
+	Pieces    []Piece           `json:"pieces"`
+	Lost      []int             `json:"lost"` // per bucket: instances that went before its pieces were done
+	Dispatch  []Dispatch        `json:"dispatch,omitempty"`
+	Sticky    int64             `json:"sticky,omitempty"` // comment id
+	Checks    []Check           `json:"checks,omitempty"`
+	Acked     bool              `json:"acked,omitempty"` // 👀 is on the comment
+	Shown     string            `json:"shown,omitempty"` // hash of the sticky comment last written
+	CreatedAt time.Time         `json:"created_at"`
+	EndedAt   time.Time         `json:"ended_at,omitzero"`
+	Deadline  time.Time         `json:"deadline"`
 }
 
 // Piece is a piece of a run's plan and its current attempt.
@@ -71,6 +82,7 @@ type Piece struct {
 	plan.Piece
 	ID         string     `json:"id"`     // within the run, such as "p3"
 	Bucket     int        `json:"bucket"` // index in the plan, from 0
+	Stage      int        `json:"stage,omitempty"`
 	State      PieceState `json:"state"`
 	Attempt    int        `json:"attempt"` // from 1
 	Nonce      string     `json:"nonce"`   // of this attempt: 32 hex digits, drawn when the attempt begins
@@ -78,6 +90,8 @@ type Piece struct {
 	Runner     int64      `json:"runner,omitempty"`  // GitHub's runner id
 	Trouble    []string   `json:"trouble,omitempty"` // what went wrong outside the tests, one sentence per attempt
 	Reason     string     `json:"reason,omitempty"`  // why the piece is final without being complete
+	Held       bool       `json:"held,omitempty"`    // its stage was not started, since the one before was not good
+	Left       bool       `json:"left,omitempty"`    // its instance is rid of it although it was not complete
 	FinishedAt time.Time  `json:"finished_at,omitzero"`
 }
 
@@ -94,8 +108,23 @@ type Dispatch struct {
 
 // Check is a check run of a run.
 type Check struct {
-	Name  string `json:"name"`
-	Goal  string `json:"goal,omitempty"` // "" for the overall verdict
-	ID    int64  `json:"id,omitempty"`
-	Shown string `json:"shown,omitempty"` // hash of what was last written
+	Name    string `json:"name"`
+	Goal    string `json:"goal,omitempty"` // "" for the overall verdict, and for a project
+	Project string `json:"project,omitempty"`
+	ID      int64  `json:"id,omitempty"`
+	Shown   string `json:"shown,omitempty"` // hash of what was last written
+}
+
+// live reports whether the run still has something to do but report.
+func (r *Run) live() bool { return r.State == Accepted || r.State == Running }
+
+// held returns the goals whose stage was not started.
+func (r *Run) held() []string {
+	var names []string
+	for _, p := range r.Pieces {
+		if g := p.Goal.String(); p.Held && !slices.Contains(names, g) {
+			names = append(names, g)
+		}
+	}
+	return names
 }

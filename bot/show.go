@@ -6,24 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/html"
 )
 
 // maxGoalChecks is how many goals get a check run of their own.
 const maxGoalChecks = 20
 
+// longestHold bounds how long progress is left as it is shown: nobody should
+// wonder whether a run is still alive.
+const longestHold = 30 * time.Minute
+
+// hold is how long a run's progress is left as it is shown. It grows with the
+// run's age, so that the whole conversation stays within a few dozen writes
+// however long it takes.
+func (b *Bot) hold(r Run) time.Duration {
+	share := 4
+	if len(r.goals()) > maxGoalChecks {
+		share = 2
+	}
+	return max(b.Hold, b.Now().Sub(r.CreatedAt)/time.Duration(share))
+}
+
 // show writes the check runs and the sticky comment as far as they changed,
 // and reports whether all that is final was written.
 func (b *Bot) show(ctx context.Context, r Run, machines int) (all bool, err error) {
-	first := len(r.Checks) == 0
-	if r.State == Accepted || r.State == Running {
-		if !first && !b.due(&b.wrote, r.ID, b.Hold) {
-			return false, nil
-		}
+	if r.live() && len(r.Checks) > 0 && !b.due(&b.wrote, r.ID, min(b.hold(r), b.Hold+longestHold)) {
+		return false, nil
 	}
 	view, err := b.View(ctx, r)
 	if err != nil {
@@ -53,7 +63,8 @@ func (b *Bot) show(ctx context.Context, r Run, machines int) (all bool, err erro
 	return len(errs) == 0, errors.Join(errs...)
 }
 
-// View is a run as people see it.
+// View is a run as people see it, with the goals of the runs that it repeats
+// a part of.
 func (b *Bot) View(ctx context.Context, r Run) (html.RunView, error) {
 	v := html.RunView{
 		ID: r.ID, Repo: r.Repo.String(), Pull: r.Pull, Head: r.Head, Base: r.Base, Author: r.Author, Command: r.Text,
@@ -66,68 +77,27 @@ func (b *Bot) View(ctx context.Context, r Run) (html.RunView, error) {
 			v.Trouble = append(v.Trouble, p.String()+", "+t)
 		}
 	}
-	for _, goal := range r.goals() {
-		g, err := b.goalView(ctx, r, goal)
+	lines, err := b.lineage(ctx, r)
+	if err != nil {
+		return v, err
+	}
+	for _, o := range slices.Backward(lines) { // the newest has the last word on a goal
+		goals, err := b.goalViews(ctx, o)
 		if err != nil {
 			return v, err
 		}
-		v.Goals = append(v.Goals, g)
+		for _, g := range goals {
+			if o.ID != r.ID {
+				g.Note = "of run " + o.ID
+			}
+			if i := slices.IndexFunc(v.Goals, func(h html.GoalView) bool { return h.Goal == g.Goal }); i >= 0 {
+				v.Goals[i] = g
+			} else {
+				v.Goals = append(v.Goals, g)
+			}
+		}
 	}
 	return v, nil
-}
-
-func (b *Bot) goalView(ctx context.Context, r Run, goal string) (html.GoalView, error) {
-	g := html.GoalView{Goal: goal, State: "queued", LogURL: b.runURL(r.ID) + "/logs/" + goal}
-	for _, p := range r.Pieces {
-		if p.Goal.String() != goal {
-			continue
-		}
-		if p.State == Assigned || p.State == Finished {
-			g.State = "running"
-		}
-		if p.Attempt > 1 {
-			g.Note = fmt.Sprintf("attempt %d", p.Attempt)
-		}
-	}
-	if g.State == "queued" {
-		return g, nil
-	}
-	ev, err := b.Evidence(ctx, r, goal)
-	if err != nil {
-		return g, err
-	}
-	for _, p := range ev.Pieces {
-		for _, e := range p.Entries {
-			if e.Manifest != nil {
-				g.Planned += len(e.Manifest.Files)
-			}
-			if e.File != nil {
-				g.Done++
-			}
-		}
-	}
-	if r.finished(goal) {
-		g.State = "done"
-		result := report.Judge(ev, b.expectations(r, goal), report.JudgeOptions{Now: cmp.Or(r.EndedAt, b.Now()), Arch: r.Plan.Options.Arch})
-		g.Result = &result
-	}
-	return g, nil
-}
-
-// expectations returns those of a goal's project. A list that cannot be read
-// waives nothing.
-func (b *Bot) expectations(r Run, goal string) []report.Expectation {
-	_, project, _ := strings.Cut(goal, "-")
-	raw, ok := b.Catalog().Expectations(project)
-	if !ok {
-		return nil
-	}
-	exps, err := report.ReadExpectations("expectations/"+project+".yaml", raw)
-	if err != nil {
-		b.Log.Error("expectations not read", "run", r.ID, "goal", goal, "err", err)
-		return nil
-	}
-	return exps
 }
 
 // showSticky keeps the pull request's one comment: it shows the newest run.
@@ -157,7 +127,7 @@ func (b *Bot) showSticky(ctx context.Context, r Run, view html.RunView) error {
 		err = b.Forge.UpdateComment(ctx, r.Repo, id, body)
 	}
 	if id == 0 || errors.Is(err, ErrGone) {
-		id, err = b.Forge.CreateComment(ctx, r.Repo, r.Pull, body)
+		id, err = b.createSticky(ctx, r, body)
 	}
 	if err != nil {
 		return fmt.Errorf("sticky comment: %w", err)
@@ -165,102 +135,41 @@ func (b *Bot) showSticky(ctx context.Context, r Run, view html.RunView) error {
 	return b.update(ctx, r.ID, func(r *Run) bool { r.Sticky, r.Shown = id, shown; return true })
 }
 
-// checks returns the run's check runs and creates those that are missing.
-func (b *Bot) checks(ctx context.Context, r Run, view html.RunView) ([]Check, error) {
-	want := []Check{{Name: "ortest / verdict"}}
-	if goals := r.goals(); len(goals) <= maxGoalChecks {
-		for _, g := range goals {
-			want = append(want, Check{Name: "ortest / " + g, Goal: g})
-		}
-	}
-	if len(r.Checks) == len(want) {
-		return r.Checks, nil
-	}
-	there, err := b.Forge.CheckRuns(ctx, r.Repo, r.Head)
+// createSticky creates the comment. Two runs of a pull request may do so at the
+// same moment: the older comment stays, and the other one's maker removes it.
+func (b *Bot) createSticky(ctx context.Context, r Run, body string) (int64, error) {
+	id, err := b.Forge.CreateComment(ctx, r.Repo, r.Pull, body)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	for i := range want {
-		c := &want[i]
-		for _, t := range there {
-			if t.Name == c.Name && t.External == r.ID {
-				c.ID = t.ID
-			}
-		}
-		if c.ID == 0 {
-			if c.ID, err = b.Forge.CreateCheckRun(ctx, r.Repo, r.Head, b.checkRun(r, *c, view)); err != nil {
-				return nil, fmt.Errorf("check run %s: %w", c.Name, err)
-			}
-		}
+	first, err := b.findComment(ctx, r.Repo, r.Pull, r.CreatedAt.Add(-time.Hour), stickyMarker)
+	if err != nil || first == 0 || first >= id {
+		return id, err
 	}
-	return want, b.update(ctx, r.ID, func(r *Run) bool { r.Checks = want; return true })
+	if err := b.Forge.DeleteComment(ctx, r.Repo, id); err != nil {
+		return 0, err
+	}
+	return first, b.Forge.UpdateComment(ctx, r.Repo, first, body)
 }
 
-func (b *Bot) showCheck(ctx context.Context, r Run, c Check, view html.RunView) error {
-	check := b.checkRun(r, c, view)
-	shown := digest(fmt.Sprintf("%+v", check))
-	if shown == c.Shown {
-		return nil
-	}
-	if err := b.Forge.UpdateCheckRun(ctx, r.Repo, check); err != nil {
+// restoreSticky writes the pull request's comment again after somebody deleted it.
+func (b *Bot) restoreSticky(ctx context.Context, c CommentEvent) error {
+	runs, err := b.Store.Runs(ctx, c.Repo, c.Number)
+	if err != nil || len(runs) == 0 {
 		return err
 	}
-	return b.update(ctx, r.ID, func(r *Run) bool {
-		for i := range r.Checks {
-			if r.Checks[i].ID == c.ID {
-				r.Checks[i].Shown = shown
-			}
+	for i, r := range runs {
+		if r.Sticky != c.ID {
+			continue
 		}
-		return true
-	})
-}
-
-// checkRun renders one check run as it should be now.
-func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
-	check := CheckRun{
-		ID: c.ID, Name: c.Name, External: r.ID, Details: view.URL, Status: "queued", StartedAt: r.CreatedAt,
-	}
-	var out html.CheckOutput
-	goal := html.GoalView{State: view.State}
-	for _, g := range view.Goals {
-		if c.Goal != "" && g.Goal == c.Goal {
-			goal = g
+		runs[i], err = b.Store.UpdateRun(ctx, r.ID, func(r *Run) bool { r.Sticky, r.Shown = 0, ""; return true })
+		if err != nil {
+			return err
 		}
 	}
-	switch {
-	case c.Goal == "" && view.State == "done":
-		var results []report.GoalResult
-		for _, g := range view.Goals {
-			if g.Result != nil {
-				results = append(results, *g.Result)
-			}
-		}
-		out = html.VerdictCheck(view, results)
-	case c.Goal != "" && goal.Result != nil:
-		out = html.CheckRun(view, *goal.Result)
-	default:
-		out = html.Progress(view, c.Goal)
-		if goal.State == "running" {
-			check.Status = "in_progress"
-		}
+	view, err := b.View(ctx, runs[0])
+	if err != nil {
+		return err
 	}
-	if out.Conclusion != "" {
-		check.Status, check.Conclusion, check.CompletedAt = "completed", out.Conclusion, r.finishedAt(c.Goal)
-	}
-	check.Title, check.Summary, check.Text = out.Title, out.Summary, out.Text
-	for _, a := range out.Annotations {
-		check.Annotations = append(check.Annotations, Annotation(a))
-	}
-	return check
-}
-
-// finishedAt returns when the last piece of a goal was final, or of all goals for "".
-func (r *Run) finishedAt(goal string) time.Time {
-	last := r.CreatedAt
-	for _, p := range r.Pieces {
-		if (goal == "" || p.Goal.String() == goal) && p.FinishedAt.After(last) {
-			last = p.FinishedAt
-		}
-	}
-	return last
+	return b.showSticky(ctx, runs[0], view)
 }

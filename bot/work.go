@@ -44,7 +44,7 @@ func (b *Bot) Buckets(ctx context.Context) ([]runnerfleet.Bucket, error) {
 
 func (r *Run) unfinished(bucket int) bool {
 	for _, p := range r.Pieces {
-		if p.Bucket == bucket && p.State != Finished {
+		if p.Bucket == bucket && p.State != Finished && p.Stage <= r.Stage {
 			return true
 		}
 	}
@@ -159,6 +159,9 @@ func (b *Bot) Finished(ctx context.Context, in runnerfleet.Instance, piece strin
 	if errors.Is(err, errComplete) {
 		return nil
 	}
+	if errors.Is(err, runnerfleet.ErrStale) {
+		return errors.Join(err, b.leavePiece(ctx, in, piece))
+	}
 	if err != nil {
 		return err
 	}
@@ -167,6 +170,19 @@ func (b *Bot) Finished(ctx context.Context, in runnerfleet.Instance, piece strin
 		why += ": " + reason
 	}
 	return b.again(ctx, run, id, attempt, why)
+}
+
+// leavePiece notes that an instance is rid of a piece that was cancelled.
+func (b *Bot) leavePiece(ctx context.Context, in runnerfleet.Instance, piece string) error {
+	run, id, attempt, err := parseWireID(piece)
+	if err != nil {
+		return nil // no piece of ours
+	}
+	err = b.leave(ctx, run, func(p Piece) bool { return p.ID == id && p.Attempt == attempt && p.Instance == in.ID })
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // Lost hears that an instance is gone for good: what it was running is tried
@@ -196,6 +212,9 @@ func (b *Bot) Lost(ctx context.Context, in runnerfleet.Instance) error {
 				return err
 			}
 		}
+	}
+	if err := b.leave(ctx, run, func(p Piece) bool { return p.Instance == in.ID }); err != nil {
+		return err
 	}
 	return b.advance(ctx, run, Occurrence{Kind: InstanceLost, Bucket: bucket, Attempt: in.Attempt, Why: why})
 }

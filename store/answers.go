@@ -9,22 +9,45 @@ import (
 	"github.com/ortest/ortest/bot"
 )
 
-// command names one command of one comment.
+// command names one command of one text.
 type command struct {
 	repo    string
+	place   string
 	comment int64
 	index   int
+	line    string
 }
 
 // addCommand claims a command for a run, or with nil for an answer; bot.ErrSeen
 // when it has one.
 func addCommand(ctx context.Context, tx *sql.Tx, c command, run *int64) error {
-	const insert = `INSERT INTO commands (repo, comment, idx, run) VALUES ($1, $2, $3, $4) ON CONFLICT (repo, comment, idx) DO NOTHING`
-	ok, err := changed(tx.ExecContext(ctx, insert, c.repo, c.comment, c.index, run))
+	const insert = `INSERT INTO commands (repo, place, comment, idx, run, line) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (repo, place, comment, idx) DO NOTHING`
+	ok, err := changed(tx.ExecContext(ctx, insert, c.repo, c.place, c.comment, c.index, run, c.line))
 	if err == nil && !ok {
 		return bot.ErrSeen
 	}
 	return err
+}
+
+// Commands returns the lines of a text that have a run or an answer, by index.
+func (s *Store) Commands(ctx context.Context, repo bot.Repo, place string, id int64) (map[int]string, error) {
+	type row struct {
+		index int
+		line  string
+	}
+	all, err := collect(ctx, s.db, func(scan func(...any) error) (r row, err error) {
+		err = scan(&r.index, &r.line)
+		return r, err
+	}, `SELECT idx, line FROM commands WHERE repo = $1 AND place = $2 AND comment = $3`, key(repo), place, id)
+	if err != nil {
+		return nil, fmt.Errorf("read commands of comment %d of %s: %w", id, repo, err)
+	}
+	lines := make(map[int]string, len(all))
+	for _, r := range all {
+		lines[r.index] = r.line
+	}
+	return lines, nil
 }
 
 // AddAnswer stores an answer and the job that posts it. A command that has a
@@ -35,11 +58,14 @@ func (s *Store) AddAnswer(ctx context.Context, a bot.Answer) error {
 		if err != nil {
 			return fmt.Errorf("encode: %w", err)
 		}
-		if err := addCommand(ctx, tx, command{key(a.Repo), a.Comment, a.Index}, nil); err != nil {
+		if err := addCommand(ctx, tx, command{key(a.Repo), a.Place, a.Comment, a.Index, a.Text}, nil); err != nil {
 			return err
 		}
-		const insert = `INSERT INTO answers (repo, comment, idx, posted, document) VALUES ($1, $2, $3, $4, $5)`
-		if _, err := tx.ExecContext(ctx, insert, key(a.Repo), a.Comment, a.Index, a.Posted, string(doc)); err != nil {
+		const insert = `INSERT INTO answers (repo, place, comment, idx, pull, owed, at, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+		if _, err := tx.ExecContext(ctx, insert, key(a.Repo), a.Place, a.Comment, a.Index, a.Pull, flag(a.Owed()), micros(a.At), string(doc)); err != nil {
+			return err
+		}
+		if err := addAudit(ctx, tx, answered(a)); err != nil {
 			return err
 		}
 		return s.pushAnswer(ctx, tx, a)
@@ -50,7 +76,7 @@ func (s *Store) AddAnswer(ctx context.Context, a bot.Answer) error {
 	return nil
 }
 
-// PutAnswer replaces an answer, with the job that posts it if it is not posted;
+// PutAnswer replaces an answer, with the job that posts it if it is owed;
 // bot.ErrNotFound when the command has none.
 func (s *Store) PutAnswer(ctx context.Context, a bot.Answer) error {
 	err := s.write(ctx, func(tx *sql.Tx) error {
@@ -58,8 +84,8 @@ func (s *Store) PutAnswer(ctx context.Context, a bot.Answer) error {
 		if err != nil {
 			return fmt.Errorf("encode: %w", err)
 		}
-		const update = `UPDATE answers SET posted = $1, document = $2 WHERE repo = $3 AND comment = $4 AND idx = $5`
-		ok, err := changed(tx.ExecContext(ctx, update, a.Posted, string(doc), key(a.Repo), a.Comment, a.Index))
+		const update = `UPDATE answers SET owed = $1, document = $2 WHERE repo = $3 AND place = $4 AND comment = $5 AND idx = $6`
+		ok, err := changed(tx.ExecContext(ctx, update, flag(a.Owed()), string(doc), key(a.Repo), a.Place, a.Comment, a.Index))
 		if err == nil && !ok {
 			err = bot.ErrNotFound
 		}
@@ -74,13 +100,30 @@ func (s *Store) PutAnswer(ctx context.Context, a bot.Answer) error {
 	return nil
 }
 
-// UnpostedAnswers returns the answers still owed, oldest comment first.
+// UnpostedAnswers returns the answers still owed, oldest command first.
 func (s *Store) UnpostedAnswers(ctx context.Context) ([]bot.Answer, error) {
-	all, err := collect(ctx, s.db, getAnswer, `SELECT document FROM answers WHERE posted = 0 ORDER BY comment, idx`)
+	all, err := collect(ctx, s.db, getAnswer, `SELECT document FROM answers WHERE owed = 1 ORDER BY at, comment, idx`)
 	if err != nil {
 		return nil, fmt.Errorf("read answers: %w", err)
 	}
 	return all, nil
+}
+
+// Answers returns those of a pull request, newest command first.
+func (s *Store) Answers(ctx context.Context, repo bot.Repo, pull int) ([]bot.Answer, error) {
+	const query = `SELECT document FROM answers WHERE repo = $1 AND pull = $2 ORDER BY at DESC, comment DESC, idx DESC`
+	all, err := collect(ctx, s.db, getAnswer, query, key(repo), pull)
+	if err != nil {
+		return nil, fmt.Errorf("read answers of %s#%d: %w", repo, pull, err)
+	}
+	return all, nil
+}
+
+func flag(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func getAnswer(scan func(...any) error) (a bot.Answer, err error) {
@@ -95,7 +138,7 @@ func getAnswer(scan func(...any) error) (a bot.Answer, err error) {
 }
 
 func (s *Store) pushAnswer(ctx context.Context, tx *sql.Tx, a bot.Answer) error {
-	if a.Posted != 0 {
+	if a.Posted != 0 { // its last word comes when the runs' states have changed: look finds it
 		return nil
 	}
 	return s.push(ctx, tx, answersJob{})

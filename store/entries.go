@@ -75,6 +75,21 @@ func (s *Store) Entries(ctx context.Context, run, piece string) ([]bot.StoredEnt
 	return all, nil
 }
 
+// Metas returns all of a run's entries without their logs, by piece, attempt and seq.
+func (s *Store) Metas(ctx context.Context, run string) ([]bot.StoredEntry, error) {
+	const query = `SELECT piece, attempt, seq, meta FROM entries WHERE run = $1 ORDER BY piece, attempt, seq`
+	all, err := collect(ctx, s.db, func(scan func(...any) error) (e bot.StoredEntry, err error) {
+		var meta []byte
+		err = scan(&e.Piece, &e.Attempt, &e.Seq, &meta)
+		e.Meta = meta
+		return e, err
+	}, query, number(run))
+	if err != nil {
+		return nil, fmt.Errorf("read entries of run %s: %w", run, err)
+	}
+	return all, nil
+}
+
 func getEntry(scan func(...any) error) (bot.StoredEntry, error) {
 	var e bot.StoredEntry
 	var meta, packed, sum []byte

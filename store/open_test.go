@@ -133,6 +133,8 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 		4: `INSERT INTO instances (id, bucket, run, attempt, arch, type, url, cloud_id, state, reason, owed, intended_at, launched_at, enrolled_at, seen_at, ended_at, deadline)
 			VALUES ('i1', '1/b0', 1, 1, '', '', '', '', 'idle', '', 0, 1, 0, 0, 0, 0, 0)`,
 		5: `UPDATE instances SET on_demand = 1, params = '{}', tries = 1, retry_at = 1`,
+		6: `INSERT INTO approvals VALUES ('o/n', 1, 'abc', 'ada', 1); INSERT INTO results VALUES (1, 't-a', '{}'); INSERT INTO marks VALUES ('m', 1);
+			INSERT INTO audit (at, who, did, repo, pull, run, sha, note) VALUES (1, 'ada', 'run', 'o/n', 1, '1', 'abc', '')`,
 	}
 	path := filepath.Join(t.TempDir(), "ortest.db")
 	db, err := sql.Open("sqlite", source(path))
@@ -169,6 +171,7 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 	check(t, "delivery", must[bot.Delivery](t)(s.Delivery(ctx, "g1")).Event, "ping")
 	check(t, "run", must[bot.Run](t)(s.Run(ctx, "1")).Text, "/ortest")
 	check(t, "answers", len(must[[]bot.Answer](t)(s.UnpostedAnswers(ctx))), 1)
+	check(t, "command", must[map[int]string](t)(s.Commands(ctx, bot.Repo{Owner: "o", Name: "n"}, bot.InComment, 5)), map[int]string{0: "/ortest"})
 	if in, err := s.Instance(ctx, "i1"); err != nil || in.State != "idle" {
 		t.Errorf("instance %+v, %v", in, err)
 	}

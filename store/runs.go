@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/ortest/ortest/bot"
 )
@@ -20,11 +21,14 @@ func (s *Store) AddRun(ctx context.Context, r bot.Run) (bot.Run, error) {
 		if err := tx.QueryRowContext(ctx, insert, key(r.Repo), r.Pull, string(r.State), micros(r.CreatedAt)).Scan(&id); err != nil {
 			return err
 		}
-		if err := addCommand(ctx, tx, command{key(r.Repo), r.Comment, r.Index}, &id); err != nil {
+		if err := addCommand(ctx, tx, command{key(r.Repo), r.Place, r.Comment, r.Index, r.Text}, &id); err != nil {
 			return err
 		}
 		r.ID = strconv.FormatInt(id, 10)
 		if err := putRun(ctx, tx, id, r); err != nil {
+			return err
+		}
+		if err := addAudit(ctx, tx, began(r)); err != nil {
 			return err
 		}
 		return s.pushDrive(ctx, tx, id)
@@ -54,6 +58,11 @@ func (s *Store) RecentRuns(ctx context.Context, limit int) ([]bot.Run, error) {
 	return s.runs(ctx, `SELECT document FROM runs ORDER BY id DESC LIMIT $1`, max(limit, 0))
 }
 
+// RunsSince returns those created at t or later, oldest first.
+func (s *Store) RunsSince(ctx context.Context, t time.Time) ([]bot.Run, error) {
+	return s.runs(ctx, `SELECT document FROM runs WHERE created_at >= $1 ORDER BY id`, micros(t))
+}
+
 // LiveRuns returns those that are not closed, oldest first.
 func (s *Store) LiveRuns(ctx context.Context) ([]bot.Run, error) {
 	return s.runs(ctx, `SELECT document FROM runs WHERE state <> 'closed' ORDER BY id`)
@@ -79,6 +88,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, change func(*bot.Run) 
 			return err
 		}
 		result = r
+		was := r
 		if !change(&r) {
 			return nil
 		}
@@ -86,6 +96,11 @@ func (s *Store) UpdateRun(ctx context.Context, id string, change func(*bot.Run) 
 		result = r
 		if err := putRun(ctx, tx, n, r); err != nil {
 			return err
+		}
+		for _, a := range wentOn(was, r) {
+			if err := addAudit(ctx, tx, a); err != nil {
+				return err
+			}
 		}
 		if r.State == bot.Closed {
 			return nil

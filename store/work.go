@@ -173,7 +173,7 @@ func (s *Store) look(ctx context.Context) error {
 		for _, id := range runs {
 			jobs = append(jobs, river.InsertManyParams{Args: driveJob{Run: id}})
 		}
-		owed, err := collect(ctx, tx, integer, `SELECT comment FROM answers WHERE posted = 0 LIMIT 1`)
+		owed, err := collect(ctx, tx, integer, `SELECT comment FROM answers WHERE owed = 1 LIMIT 1`)
 		if err != nil {
 			return err
 		}

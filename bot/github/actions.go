@@ -62,6 +62,35 @@ func (f *Forge) dispatch(ctx context.Context, repo bot.Repo, workflow string, in
 	return f.awaitWorkflowRun(ctx, repo, workflow, inputs["nonce"])
 }
 
+// DefaultHead returns the newest commit of the default branch of OWNER/NAME. A
+// repository of the same owner is asked with a token of its own, another with
+// repo's: a public one shows itself to any.
+func (f *Forge) DefaultHead(ctx context.Context, repo bot.Repo, name string) (string, error) {
+	owner, name, _ := strings.Cut(name, "/")
+	if !validName(owner) || !validName(name) {
+		return "", fmt.Errorf("%.100q is no repository: %w", owner+"/"+name, bot.ErrRefused)
+	}
+	if strings.EqualFold(owner, repo.Owner) {
+		repo.Name = name
+	}
+	client, err := f.client(repo)
+	if err != nil {
+		return "", err
+	}
+	about, _, err := client.Repositories.Get(ctx, owner, name)
+	if err != nil {
+		return "", wrap(err, "read repository %s/%s", owner, name)
+	}
+	branch, _, err := client.Repositories.GetBranch(ctx, owner, name, about.GetDefaultBranch(), 0)
+	if err != nil {
+		return "", wrap(err, "read default branch of %s/%s", owner, name)
+	}
+	if !validSHA(branch.GetCommit().GetSHA()) {
+		return "", fmt.Errorf("read default branch of %s/%s: the answer has no commit", owner, name)
+	}
+	return branch.GetCommit().GetSHA(), nil
+}
+
 // awaitWorkflowRun looks for a workflow run that GitHub is about to list.
 func (f *Forge) awaitWorkflowRun(ctx context.Context, repo bot.Repo, workflow, nonce string) (int64, error) {
 	for wait := time.Second; wait <= 16*time.Second; wait *= 2 {

@@ -66,7 +66,7 @@ func (f *Forge) CreateCheckRun(ctx context.Context, repo bot.Repo, sha string, c
 	made, _, err := client.Checks.CreateCheckRun(ctx, repo.Owner, repo.Name, gh.CreateCheckRunOptions{
 		Name: c.Name, HeadSHA: sha, DetailsURL: optional(c.Details), ExternalID: optional(c.External),
 		Status: optional(c.Status), Conclusion: optional(c.Conclusion),
-		StartedAt: stamp(c.StartedAt), CompletedAt: stamp(c.CompletedAt), Output: output(c, first),
+		StartedAt: stamp(c.StartedAt), CompletedAt: stamp(c.CompletedAt), Output: output(c, first), Actions: actions(c),
 	})
 	if err != nil {
 		return 0, wrap(err, "create check run %q of %s at %s", c.Name, repo, sha)
@@ -91,7 +91,7 @@ func (f *Forge) UpdateCheckRun(ctx context.Context, repo bot.Repo, c bot.CheckRu
 		UpdateCheckRunOptions: gh.UpdateCheckRunOptions{
 			Name: c.Name, DetailsURL: optional(c.Details), ExternalID: optional(c.External),
 			Status: optional(c.Status), Conclusion: optional(c.Conclusion),
-			CompletedAt: stamp(c.CompletedAt), Output: output(c, first),
+			CompletedAt: stamp(c.CompletedAt), Output: output(c, first), Actions: actions(c),
 		},
 		StartedAt: stamp(c.StartedAt),
 	}
@@ -175,6 +175,13 @@ func output(c bot.CheckRun, annotations []bot.Annotation) *gh.CheckRunOutput {
 		})
 	}
 	return out
+}
+
+func actions(c bot.CheckRun) (all []*gh.CheckRunAction) {
+	for _, b := range c.Buttons {
+		all = append(all, &gh.CheckRunAction{Label: b.Label, Description: b.Does, Identifier: b.ID})
+	}
+	return all
 }
 
 // limit cuts s to n bytes, not within a character, and shows that it did.

@@ -118,12 +118,31 @@ func (f *Forge) UpdateComment(ctx context.Context, repo bot.Repo, id int64, body
 	return wrap(err, "update comment %d of %s", id, repo)
 }
 
-// React adds a reaction to a comment; GitHub adds the same one only once.
-func (f *Forge) React(ctx context.Context, repo bot.Repo, comment int64, content string) error {
+// DeleteComment removes a comment of ours; one that is gone is no error.
+func (f *Forge) DeleteComment(ctx context.Context, repo bot.Repo, id int64) error {
 	client, err := f.client(repo)
 	if err != nil {
 		return err
 	}
-	_, _, err = client.Reactions.CreateIssueCommentReaction(mayRepeat(ctx), repo.Owner, repo.Name, comment, content)
-	return wrap(err, "react to comment %d of %s", comment, repo)
+	_, err = client.Issues.DeleteComment(ctx, repo.Owner, repo.Name, id)
+	if err = wrap(err, "delete comment %d of %s", id, repo); errors.Is(err, bot.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// React adds a reaction to what stands at a place; GitHub adds the same one
+// only once, and to the body of a review none.
+func (f *Forge) React(ctx context.Context, repo bot.Repo, place string, id int64, content string) error {
+	client, err := f.client(repo)
+	if err != nil {
+		return err
+	}
+	switch place {
+	case bot.InComment:
+		_, _, err = client.Reactions.CreateIssueCommentReaction(mayRepeat(ctx), repo.Owner, repo.Name, id, content)
+	case bot.InReviewComment:
+		_, _, err = client.Reactions.CreatePullRequestCommentReaction(mayRepeat(ctx), repo.Owner, repo.Name, id, content)
+	}
+	return wrap(err, "react to comment %d of %s", id, repo)
 }

@@ -27,8 +27,37 @@ type payload struct {
 		PullRequest *json.RawMessage `json:"pull_request"`
 	} `json:"issue"`
 	Comment     *comment     `json:"comment"`
+	Review      *comment     `json:"review"`
 	PullRequest *pullRequest `json:"pull_request"`
 	WorkflowJob *workflowJob `json:"workflow_job"`
+	Changes     struct {
+		Body struct {
+			From string `json:"from"`
+		} `json:"body"`
+	} `json:"changes"`
+	CheckRun *struct {
+		Name     string `json:"name"`
+		HeadSHA  string `json:"head_sha"`
+		External string `json:"external_id"`
+		App      *appID `json:"app"`
+	} `json:"check_run"`
+	RequestedAction *struct {
+		Identifier string `json:"identifier"`
+	} `json:"requested_action"`
+	CheckSuite *struct {
+		HeadSHA string `json:"head_sha"`
+		App     *appID `json:"app"`
+	} `json:"check_suite"`
+	WorkflowRun *struct {
+		ID        int64     `json:"id"`
+		Attempt   int       `json:"run_attempt"`
+		HeadSHA   string    `json:"head_sha"`
+		StartedAt time.Time `json:"run_started_at"`
+	} `json:"workflow_run"`
+}
+
+type appID struct {
+	ID int64 `json:"id"`
 }
 
 type account struct {
@@ -42,6 +71,7 @@ type comment struct {
 	User      *account  `json:"user"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
+	Submitted time.Time `json:"submitted_at"` // of a review
 	Via       *struct {
 		ID int64 `json:"id"`
 	} `json:"performed_via_github_app"`
@@ -87,9 +117,14 @@ func (a App) ours(c *comment, sender *account) bool {
 func Decoder(app App) bot.Decode {
 	return func(event string, raw json.RawMessage) (bot.Event, error) {
 		read, used := map[string]func(*payload, bot.Repo, App) (bot.Event, error){
-			"issue_comment": commentEvent,
-			"pull_request":  pullEvent,
-			"workflow_job":  jobEvent,
+			"issue_comment":               commentEvent,
+			"pull_request_review":         reviewEvent,
+			"pull_request_review_comment": reviewCommentEvent,
+			"pull_request":                pullEvent,
+			"workflow_job":                jobEvent,
+			"check_run":                   checkEvent,
+			"check_suite":                 suiteEvent,
+			"workflow_run":                rerunEvent,
 		}[event]
 		if !used {
 			return bot.Event{}, nil
@@ -125,27 +160,114 @@ func (p *payload) repo() (bot.Repo, error) {
 }
 
 func commentEvent(p *payload, repo bot.Repo, app App) (bot.Event, error) {
-	c := p.Comment
-	switch {
-	case p.Issue == nil || p.Issue.Number <= 0:
+	if p.Issue == nil || p.Issue.Number <= 0 {
 		return bot.Event{}, missing("issue.number")
+	}
+	e := bot.CommentEvent{Repo: repo, Number: p.Issue.Number, OnPull: p.Issue.PullRequest != nil}
+	return p.text("comment", p.Comment, app, e)
+}
+
+// reviewEvent reads the body of a review, which may be empty.
+func reviewEvent(p *payload, repo bot.Repo, app App) (bot.Event, error) {
+	if p.PullRequest == nil || p.PullRequest.Number <= 0 {
+		return bot.Event{}, missing("pull_request.number")
+	}
+	if p.Action == "submitted" {
+		p.Action = "created"
+	}
+	if r := p.Review; r != nil {
+		if r.Body == nil {
+			r.Body = new(string)
+		}
+		r.CreatedAt = r.Submitted
+	}
+	e := bot.CommentEvent{Repo: repo, Number: p.PullRequest.Number, OnPull: true, Place: bot.InReview}
+	return p.text("review", p.Review, app, e)
+}
+
+func reviewCommentEvent(p *payload, repo bot.Repo, app App) (bot.Event, error) {
+	if p.PullRequest == nil || p.PullRequest.Number <= 0 {
+		return bot.Event{}, missing("pull_request.number")
+	}
+	e := bot.CommentEvent{Repo: repo, Number: p.PullRequest.Number, OnPull: true, Place: bot.InReviewComment}
+	return p.text("comment", p.Comment, app, e)
+}
+
+// text fills in what every kind of text has.
+func (p *payload) text(field string, c *comment, app App, e bot.CommentEvent) (bot.Event, error) {
+	switch {
 	case c == nil || c.ID <= 0:
-		return bot.Event{}, missing("comment.id")
+		return bot.Event{}, missing(field + ".id")
 	case c.Body == nil:
-		return bot.Event{}, missing("comment.body")
+		return bot.Event{}, missing(field + ".body")
 	case c.User == nil || c.User.Login == "":
-		return bot.Event{}, missing("comment.user.login")
+		return bot.Event{}, missing(field + ".user.login")
 	case c.CreatedAt.IsZero():
-		return bot.Event{}, missing("comment.created_at")
+		return bot.Event{}, missing(field + "'s time")
 	case p.Sender == nil || p.Sender.Login == "":
 		return bot.Event{}, missing("sender.login")
 	}
-	return bot.Event{Comment: &bot.CommentEvent{
-		Repo: repo, Number: p.Issue.Number, OnPull: p.Issue.PullRequest != nil,
-		Action: p.Action, ID: c.ID, Body: *c.Body, Author: c.User.Login,
-		Sender: p.Sender.Login, SenderBot: p.Sender.Type == "Bot",
-		Ours: app.ours(c, p.Sender), CreatedAt: c.CreatedAt,
-	}}, nil
+	e.Action, e.ID, e.Body, e.Was = p.Action, c.ID, *c.Body, p.Changes.Body.From
+	e.Author, e.Sender, e.SenderBot = c.User.Login, p.Sender.Login, p.Sender.Type == "Bot"
+	e.Ours, e.At = app.ours(c, p.Sender), c.CreatedAt
+	if p.Action == "edited" && c.UpdatedAt.After(c.CreatedAt) {
+		e.At = c.UpdatedAt
+	}
+	return bot.Event{Comment: &e}, nil
+}
+
+// checkEvent reads the buttons of our own check runs; other actions set nothing.
+func checkEvent(p *payload, repo bot.Repo, app App) (bot.Event, error) {
+	if p.Action != "rerequested" && p.Action != "requested_action" {
+		return bot.Event{}, nil
+	}
+	c := p.CheckRun
+	switch {
+	case c == nil || c.Name == "" || !validSHA(c.HeadSHA):
+		return bot.Event{}, missing("check_run.name or check_run.head_sha")
+	case c.App == nil || c.App.ID != app.ID:
+		return bot.Event{}, nil
+	case p.Action == "requested_action" && p.RequestedAction == nil:
+		return bot.Event{}, missing("requested_action.identifier")
+	}
+	e := bot.ButtonEvent{Action: p.Action, Check: c.Name, Run: c.External, Head: c.HeadSHA}
+	if p.RequestedAction != nil {
+		e.Action = p.RequestedAction.Identifier
+	}
+	return p.pressed(repo, e)
+}
+
+func suiteEvent(p *payload, repo bot.Repo, app App) (bot.Event, error) {
+	s := p.CheckSuite
+	switch {
+	case p.Action != "rerequested":
+		return bot.Event{}, nil
+	case s == nil || !validSHA(s.HeadSHA):
+		return bot.Event{}, missing("check_suite.head_sha")
+	case s.App == nil || s.App.ID != app.ID:
+		return bot.Event{}, nil
+	}
+	return p.pressed(repo, bot.ButtonEvent{Action: "rerequested", Head: s.HeadSHA})
+}
+
+// rerunEvent reads that a person started a workflow run again.
+func rerunEvent(p *payload, repo bot.Repo, _ App) (bot.Event, error) {
+	w := p.WorkflowRun
+	switch {
+	case w == nil || w.ID <= 0:
+		return bot.Event{}, missing("workflow_run.id")
+	case w.Attempt < 2 || p.Action != "requested" && p.Action != "in_progress":
+		return bot.Event{}, nil
+	}
+	return p.pressed(repo, bot.ButtonEvent{Action: "rerequested", WorkflowRun: w.ID, At: w.StartedAt})
+}
+
+func (p *payload) pressed(repo bot.Repo, e bot.ButtonEvent) (bot.Event, error) {
+	if p.Sender == nil || p.Sender.Login == "" {
+		return bot.Event{}, missing("sender.login")
+	}
+	e.Repo, e.Sender, e.SenderBot = repo, p.Sender.Login, p.Sender.Type == "Bot"
+	return bot.Event{Button: &e}, nil
 }
 
 // pullEvent reads those actions that set a head; the others set nothing.

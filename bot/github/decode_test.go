@@ -22,7 +22,8 @@ const (
 func TestDecode(t *testing.T) {
 	at := time.Date(2026, 1, 2, 15, 0, 0, 0, time.UTC)
 	repo := bot.Repo{Installation: 7, Owner: "ortest-examples", Name: "hello"}
-	written := bot.CommentEvent{Repo: repo, Number: 5, OnPull: true, Action: "created", ID: 9, Body: "/ortest hello", Author: "agentzh", Sender: "agentzh", CreatedAt: at}
+	written := bot.CommentEvent{Repo: repo, Number: 5, OnPull: true, Action: "created", ID: 9, Body: "/ortest hello", Author: "agentzh", Sender: "agentzh", At: at}
+	aCheck := `"check_run":{"name":"ortest / t-a","head_sha":"` + head + `","external_id":"7","app":{"id":42}}`
 	like := func(change func(*bot.CommentEvent)) bot.Event {
 		c := written
 		change(&c)
@@ -47,6 +48,29 @@ func TestDecode(t *testing.T) {
 		{name: "an issue whose pull_request is null", event: "issue_comment", payload: swap(created, `{"url":"u"}`, `null`), want: like(func(c *bot.CommentEvent) { c.OnPull = false })},
 		{name: "a deleted comment is told by its action", event: "issue_comment", payload: swap(created, `"created"`, `"deleted"`), want: like(func(c *bot.CommentEvent) { c.Action = "deleted" })},
 		{name: "an empty comment", event: "issue_comment", payload: swap(created, `"/ortest hello"`, `""`), want: like(func(c *bot.CommentEvent) { c.Body = "" })},
+		{name: "an edited comment shows what it was, and counts from the edit", event: "issue_comment",
+			payload: swap(swap(created, `"created"`, `"edited","changes":{"body":{"from":"/ortest t"}}`), `"updated_at":"2026-01-02T15:00:00Z"`, `"updated_at":"2026-01-02T15:00:01Z"`),
+			want:    like(func(c *bot.CommentEvent) { c.Action, c.Was, c.At = "edited", "/ortest t", at.Add(time.Second) })},
+		{name: "the body of a review", event: "pull_request_review",
+			payload: `{"action":"submitted",` + envelope + `,"pull_request":{"number":5},"review":{"id":9,"body":"/ortest hello","user":{"login":"agentzh"},"submitted_at":"2026-01-02T15:00:00Z"}}`,
+			want:    like(func(c *bot.CommentEvent) { c.Place = bot.InReview })},
+		{name: "a review without a body", event: "pull_request_review",
+			payload: `{"action":"submitted",` + envelope + `,"pull_request":{"number":5},"review":{"id":9,"body":null,"user":{"login":"agentzh"},"submitted_at":"2026-01-02T15:00:00Z"}}`,
+			want:    like(func(c *bot.CommentEvent) { c.Place, c.Body = bot.InReview, "" })},
+		{name: "a comment on a line", event: "pull_request_review_comment", payload: swap(created, `"issue":{"number":5,"pull_request":{"url":"u"}}`, `"pull_request":{"number":5}`),
+			want: like(func(c *bot.CommentEvent) { c.Place = bot.InReviewComment })},
+		{name: "a check run of ours is to run again", event: "check_run", payload: `{"action":"rerequested",` + envelope + `,` + aCheck + `}`,
+			want: bot.Event{Button: &bot.ButtonEvent{Repo: repo, Action: "rerequested", Check: "ortest / t-a", Run: "7", Head: head, Sender: "agentzh"}}},
+		{name: "a button of ours is pressed", event: "check_run", payload: `{"action":"requested_action","requested_action":{"identifier":"rerun_new"},` + envelope + `,` + aCheck + `}`,
+			want: bot.Event{Button: &bot.ButtonEvent{Repo: repo, Action: "rerun_new", Check: "ortest / t-a", Run: "7", Head: head, Sender: "agentzh"}}},
+		{name: "another App's check run is nothing to us", event: "check_run", payload: `{"action":"rerequested",` + envelope + `,` + swap(aCheck, `"id":42`, `"id":43`) + `}`},
+		{name: "a check run that is made is no button", event: "check_run", payload: `{"action":"created",` + envelope + `,` + aCheck + `}`},
+		{name: "all of our check runs are to run again", event: "check_suite", payload: `{"action":"rerequested",` + envelope + `,"check_suite":{"head_sha":"` + head + `","app":{"id":42}}}`,
+			want: bot.Event{Button: &bot.ButtonEvent{Repo: repo, Action: "rerequested", Head: head, Sender: "agentzh"}}},
+		{name: "a workflow run that a person starts again", event: "workflow_run",
+			payload: `{"action":"requested",` + envelope + `,"workflow_run":{"id":12,"run_attempt":2,"head_sha":"` + head + `","run_started_at":"2026-01-02T15:00:00Z"}}`,
+			want:    bot.Event{Button: &bot.ButtonEvent{Repo: repo, Action: "rerequested", WorkflowRun: 12, Sender: "agentzh", At: at}}},
+		{name: "a workflow run's first attempt is no button", event: "workflow_run", payload: `{"action":"requested",` + envelope + `,"workflow_run":{"id":12,"run_attempt":1}}`},
 		{name: "somebody else edits a comment", event: "issue_comment", payload: swap(created, `"sender":{"login":"agentzh"`, `"sender":{"login":"stranger"`), want: like(func(c *bot.CommentEvent) { c.Sender = "stranger" })},
 		{name: "a comment through our App is ours", event: "issue_comment", payload: swap(created, `"performed_via_github_app":null`, `"performed_via_github_app":{"id":42}`), want: like(func(c *bot.CommentEvent) { c.Ours = true })},
 		{name: "a comment through another App is not", event: "issue_comment", payload: swap(created, `"performed_via_github_app":null`, `"performed_via_github_app":{"id":43}`), want: bot.Event{Comment: &written}},
@@ -76,7 +100,7 @@ func TestDecode(t *testing.T) {
 		{name: "no comment", event: "issue_comment", payload: `{"action":"created",` + envelope + `,"issue":{"number":5}}`, err: "comment.id is missing"},
 		{name: "a comment without a body", event: "issue_comment", payload: swap(created, `"body":"/ortest hello",`, ``), err: "comment.body is missing"},
 		{name: "a comment of a deleted account", event: "issue_comment", payload: swap(created, `"user":{"login":"agentzh","type":"User"}`, `"user":null`), err: "comment.user.login is missing"},
-		{name: "a comment without a time", event: "issue_comment", payload: swap(created, `"created_at":"2026-01-02T15:00:00Z",`, ``), err: "comment.created_at is missing"},
+		{name: "a comment without a time", event: "issue_comment", payload: swap(created, `"created_at":"2026-01-02T15:00:00Z",`, ``), err: "comment's time is missing"},
 		{name: "no sender", event: "issue_comment", payload: swap(created, `"sender":{"login":"agentzh","type":"User"}`, `"sender":null`), err: "sender.login is missing"},
 		{name: "a head that is no SHA", event: "pull_request", payload: `{"action":"opened",` + envelope + `,` + swap(aPull, head, "main") + `}`, err: "pull_request.head.sha is missing"},
 		{name: "a head one digit short", event: "pull_request", payload: `{"action":"opened",` + envelope + `,` + swap(aPull, head, head[1:]) + `}`, err: "pull_request.head.sha is missing"},

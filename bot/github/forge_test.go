@@ -228,18 +228,24 @@ func TestForge(t *testing.T) {
 			call:   func(ctx context.Context, f *Forge) (values, error) { return nil, f.UpdateComment(ctx, hello, 9, "x") }},
 		{name: "a reaction that is there already is good",
 			script: map[string][]answer{"POST " + under + "/issues/comments/9/reactions": {{code: 502}, {code: 200, body: `{"id":1,"content":"eyes"}`}}},
-			call:   func(ctx context.Context, f *Forge) (values, error) { return nil, f.React(ctx, hello, 9, "eyes") },
-			sent:   []string{"POST " + under + `/issues/comments/9/reactions {"content":"eyes"}`, "POST " + under + `/issues/comments/9/reactions {"content":"eyes"}`}},
+			call: func(ctx context.Context, f *Forge) (values, error) {
+				return nil, f.React(ctx, hello, bot.InComment, 9, "eyes")
+			},
+			sent: []string{"POST " + under + `/issues/comments/9/reactions {"content":"eyes"}`, "POST " + under + `/issues/comments/9/reactions {"content":"eyes"}`}},
 
 		{name: "a token that is not given names the reason", err: bot.ErrRefused, says: "permissions requested are not granted",
 			script: map[string][]answer{"token": one(422, `{"message":"The permissions requested are not granted to this installation."}`)},
-			call:   func(ctx context.Context, f *Forge) (values, error) { return nil, f.React(ctx, hello, 9, "eyes") }},
+			call: func(ctx context.Context, f *Forge) (values, error) {
+				return nil, f.React(ctx, hello, bot.InComment, 9, "eyes")
+			}},
 		{name: "an App that was uninstalled is gone", err: bot.ErrGone,
 			script: map[string][]answer{"token": one(404, `{}`)},
-			call:   func(ctx context.Context, f *Forge) (values, error) { return nil, f.React(ctx, hello, 9, "eyes") }},
+			call: func(ctx context.Context, f *Forge) (values, error) {
+				return nil, f.React(ctx, hello, bot.InComment, 9, "eyes")
+			}},
 		{name: "a repository without an installation is refused unasked", err: bot.ErrRefused,
 			call: func(ctx context.Context, f *Forge) (values, error) {
-				return nil, f.React(ctx, bot.Repo{Owner: "a", Name: "b"}, 9, "eyes")
+				return nil, f.React(ctx, bot.Repo{Owner: "a", Name: "b"}, bot.InComment, 9, "eyes")
 			}},
 
 		{name: "a dispatch goes to the default branch and tells its workflow run",
@@ -358,7 +364,7 @@ func TestTokensAreForOneRepositoryAndWhatIsNeeded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []string{`{"repositories":["hello"],"permissions":{"actions":"write","administration":"write","checks":"write","metadata":"read","pull_requests":"write"}}`}
+	want := []string{`{"repositories":["hello"],"permissions":{"actions":"write","administration":"write","checks":"write","contents":"read","metadata":"read","pull_requests":"write"}}`}
 	if d := cmp.Diff(want, a.tokens); d != "" {
 		t.Errorf("tokens asked for (-want +got):\n%s", d)
 	}

@@ -96,6 +96,7 @@ func permissions() *gh.InstallationPermissions {
 		Actions:        gh.String("write"), // dispatch, jobs, cancel
 		Administration: gh.String("write"), // runners of a repository
 		Checks:         gh.String("write"),
+		Contents:       gh.String("read"),  // the newest commit of a branch
 		PullRequests:   gh.String("write"), // comments and reactions
 	}
 }

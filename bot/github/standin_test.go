@@ -180,7 +180,7 @@ func TestAConversationWithTheStandIn(t *testing.T) {
 		t.Errorf("the comment came as %+v", c)
 	}
 	for range 2 {
-		good(t, p.forge.React(ctx, p.repo, said, "eyes"))
+		good(t, p.forge.React(ctx, p.repo, bot.InComment, said, "eyes"))
 	}
 	id := ok[int64](t)(p.forge.CreateComment(ctx, p.repo, p.pull.Number, "plan"))
 	if c := p.event(t, func(ev bot.Event) bool { return ev.Comment != nil }).Comment; c.ID != id || !c.Ours || !c.SenderBot {
@@ -195,7 +195,7 @@ func TestAConversationWithTheStandIn(t *testing.T) {
 	if err := p.forge.UpdateComment(ctx, p.repo, id, "x"); !errors.Is(err, bot.ErrGone) {
 		t.Errorf("a deleted comment: %v", err)
 	}
-	if err := p.forge.React(ctx, p.repo, id, "eyes"); !errors.Is(err, bot.ErrGone) {
+	if err := p.forge.React(ctx, p.repo, bot.InComment, id, "eyes"); !errors.Is(err, bot.ErrGone) {
 		t.Errorf("a reaction to a deleted comment: %v", err)
 	}
 	talk := ok[githubtest.Conversation](t)(p.hub.Conversation("ortest-examples/hello", p.pull.Number))

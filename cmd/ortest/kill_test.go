@@ -42,11 +42,13 @@ var killWrites = []struct {
 	{"AddDelivery issue_comment", false},
 	{"AddDelivery pull_request", false},
 	{"AddHead", false},
+	{"AddApproval", false},
 	{"AddRun", false},
 	{"AddAnswer", false},
 	{"FinishDelivery", false},
 	{"PutAnswer", true},
 	{"UpdateRun acknowledged", true},
+	{"UpdateRun commits fixed", true},
 	{"UpdateRun dispatch intended", false},
 	{"UpdateRun dispatch tried", false},
 	{"UpdateRun dispatch sent", true},
@@ -56,6 +58,7 @@ var killWrites = []struct {
 	{"UpdateRun checks created", true},
 	{"UpdateRun check written", true},
 	{"UpdateRun ended", false},
+	{"PutResult", false},
 	{"UpdateRun closed", true},
 	{"UpdateRun touched", false},
 	{"AddInstance", false},
@@ -91,6 +94,14 @@ func (w *watcher) AddHead(ctx context.Context, repo bot.Repo, pull int, h bot.He
 
 func (w *watcher) AddRun(ctx context.Context, r bot.Run) (out bot.Run, err error) {
 	return out, w.write("AddRun", func() error { out, err = w.Store.AddRun(ctx, r); return err })
+}
+
+func (w *watcher) AddApproval(ctx context.Context, repo bot.Repo, pull int, h bot.Head, by string) error {
+	return w.write("AddApproval", func() error { return w.Store.AddApproval(ctx, repo, pull, h, by) })
+}
+
+func (w *watcher) PutResult(ctx context.Context, run, goal string, result json.RawMessage) error {
+	return w.write("PutResult", func() error { return w.Store.PutResult(ctx, run, goal, result) })
 }
 
 func (w *watcher) AddAnswer(ctx context.Context, a bot.Answer) error {
@@ -189,6 +200,8 @@ func wentOn(from, to bot.Run) string {
 		return "closed"
 	case !from.Acked && to.Acked:
 		return "acknowledged"
+	case from.Commits == nil && to.Commits != nil:
+		return "commits fixed"
 	case len(from.Dispatch) != len(to.Dispatch):
 		return "dispatch intended"
 	case len(from.Checks) != len(to.Checks):

@@ -190,7 +190,7 @@ func TestARunThatIsCancelled(t *testing.T) {
 	}
 	id := p.say(t, demoMaintainer, "/ortest cancel")
 	p.settle(t)
-	checkAnswers(t, p, id, demoMaintainer, "eyes", [][]string{{"run 1 is being cancelled"}})
+	checkAnswers(t, p, id, demoMaintainer, "eyes", [][]string{{"run 1 is cancelled"}})
 	talk := p.talk(t)
 	got := conclusions(talk)
 	for _, name := range []string{"ortest / verdict", "ortest / t-hello"} {

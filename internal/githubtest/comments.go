@@ -225,6 +225,21 @@ func (s *Server) updateComment(r *request) (reply, error) {
 	return ok(body), err
 }
 
+func (s *Server) removeComment(r *request) (reply, error) {
+	err := s.update(func(st *state, x *tx) error {
+		c, err := st.commentOf(r)
+		if err != nil {
+			return err
+		}
+		if !c.App {
+			return refuse(http.StatusForbidden, "Resource not accessible by integration")
+		}
+		st.comments.remove(x, c.ID)
+		return s.emitComment(x, c, note{action: "deleted", sender: s.botLogin()})
+	})
+	return reply{status: http.StatusNoContent}, err
+}
+
 func (s *Server) listReactions(r *request) (reply, error) {
 	var rep reply
 	err := s.view(func(st *state) error {

@@ -59,6 +59,7 @@ func (s *Server) operations() []route {
 		{"POST /repos/{owner}/{repo}/issues/{number}/comments", talk, s.createComment},
 		{"GET /repos/{owner}/{repo}/issues/comments/{comment}", "issues:read|pull_requests:read", s.getComment},
 		{"PATCH /repos/{owner}/{repo}/issues/comments/{comment}", talk, s.updateComment},
+		{"DELETE /repos/{owner}/{repo}/issues/comments/{comment}", talk, s.removeComment},
 		{"GET /repos/{owner}/{repo}/issues/comments/{comment}/reactions", "issues:read|pull_requests:read", s.listReactions},
 		{"POST /repos/{owner}/{repo}/issues/comments/{comment}/reactions", talk, s.createReaction},
 

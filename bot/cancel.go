@@ -1,0 +1,94 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// decideCancel ends the live runs of the pull request, or goals of them. The
+// answer's last word comes when nothing of them is left.
+func (b *Bot) decideCancel(ctx context.Context, c comment, targets []string) error {
+	runs, err := b.Store.Runs(ctx, c.Repo, c.Number)
+	if err != nil {
+		return err
+	}
+	runs = slices.DeleteFunc(runs, func(r Run) bool {
+		return r.State == Closed || !r.live() && r.Cancelled != c.Sender
+	})
+	if len(runs) == 0 {
+		return b.answer(ctx, c, understood("no run is live on this pull request; there is nothing to cancel."))
+	}
+	var all []string
+	for _, r := range runs {
+		all = append(all, r.goals()...)
+	}
+	goals, why := b.among(targets, all)
+	if why != "" {
+		return b.answer(ctx, c, refusal(why))
+	}
+	a := understood("")
+	for _, r := range runs {
+		mine := slices.DeleteFunc(r.goals(), func(g string) bool { return !slices.Contains(goals, g) })
+		if len(targets) > 0 && len(mine) == 0 {
+			continue
+		}
+		if err := b.advance(ctx, r.ID, Occurrence{Kind: CancelAsked, Why: c.Sender, Goals: mine}); err != nil {
+			return err
+		}
+		a.Cancels = append(a.Cancels, cancel{Run: r.ID, Goals: mine})
+	}
+	return b.answer(ctx, c, a)
+}
+
+// cancelled says how far a cancelling is, and whether that is the last word.
+func (b *Bot) cancelled(ctx context.Context, a Answer) (body string, last bool, err error) {
+	var done, going []string
+	for _, c := range a.Cancels {
+		r, err := b.Store.Run(ctx, c.Run)
+		if err != nil {
+			return "", false, err
+		}
+		what := "run " + c.Run
+		if len(c.Goals) > 0 {
+			what = code(strings.Join(c.Goals, " ")) + " of " + what
+		}
+		if r.State == Closed || len(c.Goals) > 0 && r.left(c.Goals) {
+			done = append(done, what)
+		} else {
+			going = append(going, what)
+		}
+	}
+	if len(going) > 0 {
+		return fmt.Sprintf("%s being cancelled: what has not begun will not, and this comment changes when nothing runs any more.", isAre(append(going, done...))), false, nil
+	}
+	return fmt.Sprintf("%s cancelled: nothing of that runs on any machine any more.", isAre(done)), true, nil
+}
+
+func isAre(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " is"
+	}
+	return strings.Join(names, " and ") + " are"
+}
+
+// left reports whether no instance works on pieces of goals any more.
+func (r *Run) left(goals []string) bool {
+	return !slices.ContainsFunc(r.Pieces, func(p Piece) bool {
+		return slices.Contains(goals, p.Goal.String()) && (p.State != Finished || p.Reason != "" && p.Instance != "" && !p.Left)
+	})
+}
+
+// leave notes that an instance is rid of a piece that was not complete.
+func (b *Bot) leave(ctx context.Context, run string, is func(Piece) bool) error {
+	return b.update(ctx, run, func(r *Run) bool {
+		changed := false
+		for i := range r.Pieces {
+			if p := &r.Pieces[i]; p.State == Finished && p.Reason != "" && !p.Left && is(*p) {
+				p.Left, changed = true, true
+			}
+		}
+		return changed
+	})
+}

@@ -1,0 +1,126 @@
+package bot
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/ortest/ortest/report"
+	"github.com/ortest/ortest/report/html"
+)
+
+// goalViews returns the run's own goals as people see them. What was judged
+// once is kept, so that a pass over many goals reads only what is new.
+func (b *Bot) goalViews(ctx context.Context, r Run) ([]html.GoalView, error) {
+	kept, err := b.Store.Results(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	goals := r.goals()
+	var done map[string]tally
+	if len(kept) < len(goals) {
+		if done, err = b.tallies(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	var views []html.GoalView
+	for _, goal := range goals {
+		g := html.GoalView{Goal: goal, State: "queued", LogURL: b.runURL(r.ID) + "/logs/" + goal}
+		for _, p := range r.Pieces {
+			if p.Goal.String() == goal {
+				g.State = cmp.Or(map[PieceState]string{Assigned: "running", Finished: "running"}[p.State], g.State)
+				g.Planned, g.Done = g.Planned+done[p.ID].planned, g.Done+done[p.ID].files
+				if p.Attempt > 1 {
+					g.Note = fmt.Sprintf("attempt %d", p.Attempt)
+				}
+			}
+		}
+		if r.finished(goal) {
+			g.State = "done"
+			if g.Result, err = b.result(ctx, r, goal, kept[goal]); err != nil {
+				return nil, err
+			}
+			g.Planned, g.Done = g.Result.Planned, g.Result.Files
+		}
+		views = append(views, g)
+	}
+	return views, nil
+}
+
+// result returns what a finished goal came to, judging it if nobody has yet.
+func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessage) (*report.GoalResult, error) {
+	var result report.GoalResult
+	if kept != nil {
+		if err := json.Unmarshal(kept, &result); err != nil {
+			return nil, fmt.Errorf("read result of %s, run %s: %w", goal, r.ID, err)
+		}
+		return &result, nil
+	}
+	ev, err := b.Evidence(ctx, r, goal)
+	if err != nil {
+		return nil, err
+	}
+	result = report.Judge(ev, b.expectations(r, goal), report.JudgeOptions{Now: b.Now(), Arch: r.Plan.Options.Arch})
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("keep result of %s, run %s: %w", goal, r.ID, err)
+	}
+	return &result, b.Store.PutResult(ctx, r.ID, goal, raw)
+}
+
+// tally counts a piece's test files over all its attempts.
+type tally struct{ planned, files int }
+
+func (b *Bot) tallies(ctx context.Context, r Run) (map[string]tally, error) {
+	metas, err := b.Store.Metas(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	counts, seen := make(map[string]tally), make(map[string]bool)
+	for _, m := range metas {
+		e, err := report.DecodeEntry(m.Meta)
+		if err != nil {
+			return nil, fmt.Errorf("piece %s of run %s: %w", m.Piece, r.ID, err)
+		}
+		t := counts[m.Piece]
+		switch {
+		case e.Manifest != nil:
+			t.planned = max(t.planned, len(e.Manifest.Files))
+		case e.File != nil && !seen[m.Piece+" "+e.File.Path]:
+			seen[m.Piece+" "+e.File.Path] = true
+			t.files++
+		}
+		counts[m.Piece] = t
+	}
+	return counts, nil
+}
+
+// verdict is the worst of a run's goals so far, as kept.
+func overall(goals []html.GoalView) report.Verdict {
+	var results []report.GoalResult
+	for _, g := range goals {
+		if g.Result == nil {
+			return report.Incomplete
+		}
+		results = append(results, *g.Result)
+	}
+	return report.Overall(results)
+}
+
+// expectations returns those of a goal's project. A list that cannot be read
+// waives nothing.
+func (b *Bot) expectations(r Run, goal string) []report.Expectation {
+	_, project, _ := strings.Cut(goal, "-")
+	raw, ok := b.Catalog().Expectations(project)
+	if !ok {
+		return nil
+	}
+	exps, err := report.ReadExpectations("expectations/"+project+".yaml", raw)
+	if err != nil {
+		b.Log.Error("expectations not read", "run", r.ID, "goal", goal, "err", err)
+		return nil
+	}
+	return exps
+}

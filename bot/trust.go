@@ -1,0 +1,160 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// role returns what the sender may do on the repository, as GitHub names it.
+func (b *Bot) role(ctx context.Context, c comment) (string, error) {
+	role, err := b.Forge.Permission(ctx, c.Repo, c.Sender)
+	if err != nil {
+		return "", fmt.Errorf("permission of %s: %w", c.Sender, err)
+	}
+	return role, nil
+}
+
+// mayWrite says which roles may start and stop runs. A custom role is not
+// known to carry write permission, so it is refused.
+func mayWrite(role string) bool {
+	return role == "admin" || role == "maintain" || role == "write"
+}
+
+// refuseRole answers somebody who may not write, or of whom GitHub does not
+// tell; what may be known later is an error.
+func (b *Bot) refuseRole(ctx context.Context, c comment, role string, err error) error {
+	if final(err) {
+		return b.answer(ctx, c, refusal("GitHub does not tell this bot what you may do here; ask who installed it to check its permissions"))
+	}
+	if err != nil {
+		return err
+	}
+	return b.answer(ctx, c, stranger(c, role))
+}
+
+// commit is the pull request's head that a command means, and how that is known.
+type commit struct {
+	PullRequest
+	how string
+}
+
+// fix returns the head as of the command; ok is false when the command was
+// answered instead.
+func (b *Bot) fix(ctx context.Context, c comment) (at commit, ok bool, err error) {
+	pr, err := b.Forge.PullRequest(ctx, c.Repo, c.Number)
+	if final(err) {
+		return at, false, b.answer(ctx, c, refusal("GitHub does not show this bot the pull request; ask who installed it to check its permissions"))
+	}
+	if err != nil {
+		return at, false, fmt.Errorf("pull request %s#%d: %w", c.Repo, c.Number, err)
+	}
+	if !pr.Open {
+		return at, false, b.answer(ctx, c, refusal("the pull request is closed; open it again to run something on it"))
+	}
+	seen, err := b.Store.HeadAt(ctx, c.Repo, c.Number, c.At)
+	switch {
+	case errors.Is(err, ErrNotFound) && pr.Fork:
+		// Somebody without any right may have pushed since; from now on it is known.
+		if err := b.Store.AddHead(ctx, c.Repo, c.Number, Head{SHA: pr.Head, At: b.Now()}); err != nil {
+			return at, false, err
+		}
+		return at, false, b.answer(ctx, c, unseen(c, pr.Head))
+	case errors.Is(err, ErrNotFound):
+		return commit{pr, "the head; no push was seen, and only people who may write can push to this branch"}, true, nil
+	case err != nil:
+		return at, false, err
+	case seen.SHA != pr.Head:
+		return at, false, b.answer(ctx, c, moved(c, seen.SHA, pr.Head))
+	}
+	return commit{pr, "the head as of the command, seen at " + clock(seen.At)}, true, nil
+}
+
+// trusted reports who lets a command run a commit: its sender, who may write,
+// or whoever approved the commit. The sentence says so; "" is nobody.
+func (b *Bot) trusted(ctx context.Context, c comment, head string) (role, by, how string, err error) {
+	if role, err = b.role(ctx, c); err != nil {
+		return "", "", "", err
+	}
+	if mayWrite(role) {
+		return role, c.Sender, fmt.Sprintf("%s has the role %s", c.Sender, role), nil
+	}
+	if by, err = b.Store.Approved(ctx, c.Repo, c.Number, head); err != nil || by == "" {
+		return role, "", "", err
+	}
+	return role, by, fmt.Sprintf("%s has the role %s; %s approved the commit", c.Sender, role, by), nil
+}
+
+// decideApprove lets anybody's commands run the head, and starts the newest
+// one that waits for that.
+func (b *Bot) decideApprove(ctx context.Context, c comment, prefix string) error {
+	at, ok, err := b.fix(ctx, c)
+	if err != nil || !ok {
+		return err
+	}
+	if !strings.HasPrefix(at.Head, prefix) {
+		return b.answer(ctx, c, refusal(fmt.Sprintf("%s is not the head of this pull request, which is %s. If you looked at that one, write:\n\n%s",
+			code(prefix), code(at.Head), fence(Prefix+" approve "+at.Head))))
+	}
+	if err := b.Store.AddApproval(ctx, c.Repo, c.Number, Head{SHA: at.Head, At: c.At}, c.Sender); err != nil {
+		return err
+	}
+	o, name, err := b.offer(ctx, c, at.Head, verbApprove)
+	if err != nil {
+		return err
+	}
+	if o == nil {
+		return b.answer(ctx, c, understood(fmt.Sprintf("%s is approved: anybody's commands may run it. No command waits for that.", code(at.Head))))
+	}
+	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, author: o.Author, approved: c.Sender, grants: name}
+	s.say("%s approved the commit that %s asked to run", c.Sender, o.Author)
+	return b.start(ctx, c, s)
+}
+
+// decideConfirm starts what was offered last: a request over the budget, or
+// the stages that were held up.
+func (b *Bot) decideConfirm(ctx context.Context, c comment) error {
+	at, ok, err := b.fix(ctx, c)
+	if err != nil || !ok {
+		return err
+	}
+	o, name, err := b.offer(ctx, c, at.Head, verbConfirm)
+	if err != nil {
+		return err
+	}
+	if o == nil {
+		return b.answer(ctx, c, refusal("nothing on this pull request waits to be confirmed for its head "+code(at.Head)))
+	}
+	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, author: o.Author, approved: c.Sender, grants: name, confirmed: true}
+	s.say("%s confirmed it", c.Sender)
+	return b.start(ctx, c, s)
+}
+
+// offer returns the newest thing that waits for a word about a head, and the
+// answer's name that a run has when it was granted; nil when nothing waits.
+func (b *Bot) offer(ctx context.Context, c comment, head string, wants verb) (o *offer, name string, err error) {
+	runs, err := b.Store.Runs(ctx, c.Repo, c.Number)
+	if err != nil {
+		return nil, "", err
+	}
+	answers, err := b.Store.Answers(ctx, c.Repo, c.Number)
+	if err != nil {
+		return nil, "", err
+	}
+	if wants == verbConfirm && len(runs) > 0 && !runs[0].live() && runs[0].Head == head {
+		if held := runs[0].held(); len(held) > 0 {
+			return &offer{Words: runs[0].Words, Goals: held, Of: runs[0].ID, Head: head, Author: c.Sender, Wants: wants}, "", nil
+		}
+	}
+	for _, a := range answers {
+		granted := slices.ContainsFunc(runs, func(r Run) bool { return r.Grants == a.name() })
+		if a.Offer != nil && a.Offer.Wants == wants && a.Offer.Head == head && !granted && !a.At.After(c.At) {
+			return a.Offer, a.name(), nil
+		}
+	}
+	return nil, "", nil
+}
+
+func (a Answer) name() string { return fmt.Sprintf("%s/%d/%d", a.Place, a.Comment, a.Index) }
