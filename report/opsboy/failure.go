@@ -101,12 +101,10 @@ func (p *Parser) failedTest(text []byte) bool {
 	if p.rec.inMode('l') && processGone.in(text) == nil {
 		return false
 	}
-	name, ok := bytes.CutPrefix(text, []byte("#"))
-	spaces := leadingSpaces(name)
-	if name, ok = bytes.CutPrefix(name[spaces:], []byte("Failed test '")); !ok || spaces == 0 {
+	name, ok := failedName(text)
+	if !ok {
 		return false
 	}
-	name = bytes.TrimSuffix(name, []byte("'"))
 	if !bytes.HasPrefix(name, []byte("TEST")) {
 		if b := blockOfFile.in(name); b != nil {
 			name = slices.Concat(name[:len(name)-len(b[0])], b[1])
@@ -115,6 +113,17 @@ func (p *Parser) failedTest(text []byte) bool {
 	p.fail(name, nil)
 	p.open.inTest = true
 	return true
+}
+
+// failedName returns what Test::More says has failed.
+func failedName(text []byte) (name []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(text, []byte("#"))
+	spaces := leadingSpaces(rest)
+	if !ok || spaces == 0 {
+		return nil, false
+	}
+	rest, ok = bytes.CutPrefix(rest[spaces:], []byte("Failed test '"))
+	return bytes.TrimSuffix(rest, []byte("'")), ok
 }
 
 func (p *Parser) diagnostic(text []byte) bool {

@@ -50,14 +50,17 @@ func (p *Parser) leakFailure(line []byte) {
 		p.samples = p.samples[:0]
 	}
 	s := readSeries(p.samples)
-	l := &leak{Stable: s.stable(), edges: s.upEdges()}
+	l := &leak{edges: s.upEdges()}
 	l.UpEdges = strconv.Itoa(l.edges)
 	if len(p.samples) > 0 {
 		l.Chart = s.chart()
 	}
-	shown := "N/A"
-	if isTrue(l.Stable) {
-		shown = *l.Stable
+	shown := []byte("N/A")
+	if stable := s.stable(); stable != nil {
+		l.Stable = p.texts.keep(stable)
+		if isTrue(l.Stable) {
+			shown = stable
+		}
 	}
 	details := fmt.Appendf(nil, "%sUp-Edges: %s\nStable point: %s\n\nRSS Samples (in KB):\n%s", line, l.UpEdges, shown, p.samples)
 	p.failNamed(p.test, details).leak = l
@@ -65,7 +68,7 @@ func (p *Parser) leakFailure(line []byte) {
 
 // series is what a leak test measured, as it stands in the log and as numbers.
 type series struct {
-	text []string
+	text [][]byte
 	kb   []float64
 }
 
@@ -73,14 +76,14 @@ type series struct {
 func readSeries(samples []byte) (s series) {
 	fields := bytes.FieldsFunc(samples, func(r rune) bool { return r < utf8.RuneSelf && isSpace(byte(r)) })
 	if len(fields) > 0 && isSpace(samples[0]) {
-		fields = append([][]byte{nil}, fields...)
+		fields = append([][]byte{{}}, fields...)
 	}
 	for _, f := range fields {
 		v, err := strconv.ParseFloat(string(numeral.Find(f)), 64)
 		if err != nil && !math.IsInf(v, 0) {
 			v = 0 // no number at all
 		}
-		s.text, s.kb = append(s.text, latin1(f)), append(s.kb, v)
+		s.text, s.kb = append(s.text, f), append(s.kb, v)
 	}
 	return s
 }
@@ -98,7 +101,7 @@ func (s series) upEdges() int {
 }
 
 // stable returns the sample that the last third of them all are, if they are.
-func (s series) stable() *string {
+func (s series) stable() []byte {
 	if len(s.kb) == 0 {
 		return nil
 	}
@@ -108,7 +111,7 @@ func (s series) stable() *string {
 			return nil
 		}
 	}
-	return &s.text[first]
+	return s.text[first]
 }
 
 // chart is the address of a picture of the samples. The service is gone; old
