@@ -24,7 +24,7 @@ const (
 )
 
 // single are the files of which there is one each.
-var single = []string{"modes.yaml", "kinds.yaml", "arches.yaml", "releases.yaml", "sources.yaml", "services.yaml", "units.yaml"}
+var single = []string{"modes.yaml", "kinds.yaml", "arches.yaml", "releases.yaml", "sources.yaml", "archives.yaml", "tools.yaml", "services.yaml", "units.yaml"}
 
 // folders hold one file per project.
 var folders = []string{"projects", "examples", "expectations"}
@@ -52,6 +52,11 @@ func Load(overlays ...fs.FS) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
+	return build(files)
+}
+
+// build makes a catalog of all its files, or says everything that is wrong with them.
+func build(files map[string][]byte) (*Catalog, error) {
 	c := &Catalog{Revision: revision(files), expectations: map[string][]byte{}}
 	srcs, err := c.decodeAll(files)
 	if err != nil {

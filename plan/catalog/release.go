@@ -68,6 +68,35 @@ func (c *Catalog) Tick(version string) (string, error) {
 	return "tock", nil
 }
 
+// release is an OpenResty release as it is shown.
+type release struct {
+	Release string `yaml:"release" json:"release"`
+	Core    string `yaml:"core" json:"core"`
+	Kind    string `yaml:"kind" json:"kind"`             // tick or tock
+	Before  string `yaml:"before" json:"before"`         // the release before it, on the same core for a tick
+	Known   bool   `yaml:"in_catalog" json:"in_catalog"` // false: not in releases.yaml yet
+}
+
+// release looks at a version of four numbers, whether or not it is known yet.
+func (c *Catalog) release(version string) (release, bool) {
+	kind, err := c.Tick(version)
+	if err != nil {
+		return release{}, false
+	}
+	r := release{Release: version, Core: version[:strings.LastIndexByte(version, '.')], Kind: kind}
+	for _, core := range c.Cores() {
+		for _, known := range c.releases[core] {
+			if known == version {
+				r.Known = true
+			}
+			if compareVersions(known, version) < 0 {
+				r.Before = known
+			}
+		}
+	}
+	return r, true
+}
+
 func (c *Catalog) newestCore() string {
 	cores := c.Cores()
 	if len(cores) == 0 {

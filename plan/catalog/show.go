@@ -32,8 +32,8 @@ type core struct {
 	Releases []string `yaml:"releases" json:"releases"`
 }
 
-// Show returns a project with what its kind gives it, a mode, an arch or an
-// nginx core by name, to be written as YAML or JSON. *UnknownError has the nearest names.
+// Show returns a project with what its kind gives it, a mode, an arch, an nginx
+// core or an OpenResty release by name, to be written as YAML or JSON. *UnknownError has the nearest names.
 func (c *Catalog) Show(name string) (any, error) {
 	if p, ok := c.Project(name); ok {
 		return p, nil
@@ -46,6 +46,9 @@ func (c *Catalog) Show(name string) (any, error) {
 	}
 	if r := c.Releases(name); r != nil {
 		return core{name, r}, nil
+	}
+	if r, ok := c.release(name); ok {
+		return r, nil
 	}
 	known := namesOf(c.projects, func(p plan.Project) string { return p.Name })
 	known = append(known, namesOf(c.modes, func(m plan.Mode) string { return m.Name })...)
