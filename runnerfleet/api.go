@@ -23,6 +23,9 @@ type API struct {
 	// where agents enrol by token. Key makes its challenges: the fleet's.
 	Attest Attestor
 	Key    []byte
+	// Binaries are the agents that machines fetch, by "uname -m"; nil where the cloud
+	// starts them itself. The path is served as it is.
+	Binaries map[string]string
 	// Wake is called when an instance's end or a finished piece may call for a pass; Fleet.Wake.
 	Wake func()
 	Log  *slog.Logger
@@ -40,6 +43,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case name == "challenge" && r.Method == http.MethodPost:
 		reply(w, http.StatusOK, challenge{newChallenge(a.Key, time.Now())})
+		return
+	case strings.HasPrefix(name, "binary/") && r.Method == http.MethodGet:
+		a.binary(w, r, strings.TrimPrefix(name, "binary/"))
 		return
 	}
 	var handle func(http.ResponseWriter, *http.Request, Instance) error
@@ -71,6 +77,18 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		a.fail(w, r, in.ID, err)
 	}
+}
+
+// binary hands out an agent. Everybody may have it: it is no secret, and the machine
+// knows its digest.
+func (a *API) binary(w http.ResponseWriter, r *http.Request, machine string) {
+	path, ok := a.Binaries[machine]
+	if !ok {
+		a.fail(w, r, "", problem{http.StatusNotFound, "no agent for this machine"})
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeFile(w, r, path)
 }
 
 // problem is an error whose text may be shown to an agent.

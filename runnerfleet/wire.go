@@ -12,6 +12,7 @@ import (
 // The agents' HTTP interface, version 1. Bodies are JSON but for an entry's, which
 // is its meta followed by its log, the query's meta giving the meta's length:
 //
+//	GET  /agent/v1/binary/MACHINE             the agent for what "uname -m" says
 //	POST /agent/v1/challenge  {}              200 challenge, where agents enrol by identity
 //	POST /agent/v1/enrol      enrolment       200 Enrolled, 403 refused, 425 launch not noted yet
 //	POST /agent/v1/next       {}              200 Assignment, 204 with Retry-After
@@ -20,7 +21,7 @@ import (
 //	POST /agent/v1/heartbeat  {}              204
 //	POST /agent/v1/bye        bye             204
 //
-// All but the first two want "Authorization: Bearer INSTANCE.SECRET" (401 otherwise), and
+// All but the first three want "Authorization: Bearer INSTANCE.SECRET" (401 otherwise), and
 // all answer 410 once the instance has ended: the agent is to power off. 5xx
 // and no answer at all mean: the same again, later. An error is {"error": "…"}.
 const apiPrefix = "/agent/v1/"

@@ -34,6 +34,12 @@ func CloudContract(t *testing.T, open func(t *testing.T) runnerfleet.Cloud) {
 	}
 	launch := func(t *testing.T, c runnerfleet.Cloud, l runnerfleet.Launch) string {
 		t.Helper()
+		if p, ok := c.(runnerfleet.Preparer); ok {
+			var err error
+			if l.Params, err = p.Prepare(ctx, l); err != nil {
+				t.Fatalf("Prepare: %v", err)
+			}
+		}
 		id, err := c.Launch(ctx, l)
 		if err != nil || id == "" {
 			t.Fatalf("Launch = %q, %v", id, err)

@@ -1,0 +1,133 @@
+package ec2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/ortest/ortest/runnerfleet"
+)
+
+// The tags of every machine, set by the call that launches it. One without the
+// fleet's tag is not ours and is never touched.
+const (
+	tagFleet    = "ortest:fleet"
+	tagInstance = "ortest:instance"
+	tagBucket   = "ortest:bucket"
+	tagDeadline = "ortest:deadline" // RFC 3339
+)
+
+// Config is what the fleet's account offers. All is required but Certificates,
+// without which no agent can enrol.
+type Config struct {
+	Fleet    string // the name in the machines' tags: two fleets of an account differ in it
+	Arches   map[string]Arch
+	Subnets  []string // in several zones, of one network
+	Groups   []string // security groups; they need no inbound rule
+	Owners   []string // accounts whose images are taken, or "self"
+	AgentURL string   // where a machine fetches its agent, https
+	MaxAge   time.Duration
+	// Certificates are AWS's public ones, PEM, that sign instance identity documents in
+	// the regions which are used.
+	Certificates []byte
+	Notes        Notes
+	Log          *slog.Logger
+}
+
+// Notes remembers words until their time is over, across restarts.
+type Notes interface {
+	Note(ctx context.Context, word string, until time.Time) error
+	Noted(ctx context.Context, now time.Time) ([]string, error)
+}
+
+// Arch is how an arch is served.
+type Arch struct {
+	// Image is an image's ID, "ssm:NAME" for the parameter that holds it, or a
+	// pattern of names of which the newest is taken.
+	Image string
+	// Types are the instance types to choose from; a bucket may name its own instead.
+	Types  []string
+	Spot   bool
+	Digest string // SHA-256 in hex of the agent that AgentURL serves for it
+}
+
+// Validate says what is missing.
+func (c Config) Validate() error {
+	switch {
+	case c.Fleet == "" || len(c.Fleet) > 100:
+		return errors.New("ec2: the fleet needs a name of at most 100 bytes")
+	case len(c.Arches) == 0:
+		return errors.New("ec2: no arch is configured")
+	case len(c.Subnets) == 0 || len(c.Groups) == 0:
+		return errors.New("ec2: subnets and security groups are required")
+	case c.AgentURL == "" || c.MaxAge <= 0 || c.Notes == nil || c.Log == nil:
+		return errors.New("ec2: AgentURL, MaxAge, Notes and Log are required")
+	}
+	for name, a := range c.Arches {
+		if a.Image == "" || len(a.Types) == 0 || len(a.Digest) != 64 {
+			return fmt.Errorf("ec2: %s needs an image, instance types and the agent's SHA-256", name)
+		}
+	}
+	return nil
+}
+
+// Cloud runs instances on EC2. It is made by Open.
+type Cloud struct {
+	*Reaper
+	cfg       Config
+	ssm       *ssm.Client
+	quotas    *quotas
+	templates *templates
+	notary    *notary
+}
+
+var (
+	_ runnerfleet.Cloud    = (*Cloud)(nil)
+	_ runnerfleet.Preparer = (*Cloud)(nil)
+	_ runnerfleet.Attestor = (*Cloud)(nil)
+	_ runnerfleet.Console  = (*Cloud)(nil)
+)
+
+// Open reads where AWS is and who we are as every AWS tool does, and asks
+// nothing of it yet.
+func Open(ctx context.Context, cfg Config) (*Cloud, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	notary, err := newNotary(cfg.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	sdk, err := account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cloud{
+		Reaper: &Reaper{fleet: cfg.Fleet, ec2: ec2.NewFromConfig(sdk)},
+		cfg:    cfg, ssm: ssm.NewFromConfig(sdk), notary: notary, templates: new(templates),
+	}
+	c.quotas = &quotas{ec2: c.ec2, limits: servicequotas.NewFromConfig(sdk), log: cfg.Log}
+	c.saw = c.quotas.saw
+	return c, nil
+}
+
+// account reads where AWS is and who we are.
+func account(ctx context.Context) (aws.Config, error) {
+	sdk, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return sdk, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	if sdk.Region == "" {
+		return sdk, errors.New("ec2: no region is set: AWS_REGION, or region in the profile")
+	}
+	sdk.APIOptions = append(sdk.APIOptions, newPacer().add)
+	return sdk, nil
+}

@@ -1,0 +1,186 @@
+package ec2
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+)
+
+//go:embed userdata.sh
+var userDataText string
+
+var userDataScript = template.Must(template.New("user-data").Parse(userDataText))
+
+// maxUserData is AWS's limit, before base64.
+const maxUserData = 16 << 10
+
+// imageLife is how long the newest image stays the newest.
+const imageLife = 5 * time.Minute
+
+// templates remembers the launch templates in use. A template is named for its
+// content and never changed, so that a launch may name it long before it is made.
+// The fleet's passes do not overlap, and only they come here.
+type templates struct {
+	image map[string]foundImage
+	id    map[string]string // by name
+}
+
+type foundImage struct {
+	id, root string // root is the device that the system is on
+	at       time.Time
+}
+
+// template returns the ID of the launch template for an arch, and makes it if need be.
+func (c *Cloud) template(ctx context.Context, arch string) (string, error) {
+	img, err := c.image(ctx, arch)
+	if err != nil {
+		return "", err
+	}
+	script, err := c.userData(arch)
+	if err != nil {
+		return "", err
+	}
+	data := c.templateData(img, script)
+	name := "ortest-" + token(c.cfg.Fleet, img.id, img.root, script, strings.Join(c.cfg.Groups, " "))[:40]
+	if id := c.templates.id[name]; id != "" {
+		return id, nil
+	}
+	id, err := c.makeTemplate(ctx, name, data)
+	if err != nil {
+		return "", err
+	}
+	if c.templates.id == nil {
+		c.templates.id = make(map[string]string)
+	}
+	c.templates.id[name] = id
+	return id, nil
+}
+
+func (c *Cloud) makeTemplate(ctx context.Context, name string, data *types.RequestLaunchTemplateData) (string, error) {
+	out, err := c.ec2.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{
+		LaunchTemplateName: aws.String(name), LaunchTemplateData: data, ClientToken: aws.String(name),
+		TagSpecifications: []types.TagSpecification{{
+			ResourceType: types.ResourceTypeLaunchTemplate, Tags: []types.Tag{{Key: aws.String(tagFleet), Value: aws.String(c.cfg.Fleet)}},
+		}},
+	})
+	if err == nil {
+		return aws.ToString(out.LaunchTemplate.LaunchTemplateId), nil
+	}
+	if !isCode(err, "InvalidLaunchTemplateName.AlreadyExistsException") {
+		return "", fmt.Errorf("create launch template: %w", translate(err))
+	}
+	have, err := c.ec2.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{name}})
+	if err != nil {
+		return "", fmt.Errorf("describe launch template: %w", translate(err))
+	}
+	for _, t := range have.LaunchTemplates {
+		return aws.ToString(t.LaunchTemplateId), nil
+	}
+	return "", fmt.Errorf("launch template %s exists and is not shown", name)
+}
+
+// templateData is what every machine has. It has no role, no key, no way in, and its
+// disk is encrypted and goes with it.
+func (c *Cloud) templateData(img foundImage, script string) *types.RequestLaunchTemplateData {
+	ours := []types.Tag{{Key: aws.String(tagFleet), Value: aws.String(c.cfg.Fleet)}}
+	return &types.RequestLaunchTemplateData{
+		ImageId:                           aws.String(img.id),
+		SecurityGroupIds:                  c.cfg.Groups,
+		UserData:                          aws.String(base64.StdEncoding.EncodeToString([]byte(script))),
+		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorTerminate,
+		MetadataOptions: &types.LaunchTemplateInstanceMetadataOptionsRequest{
+			HttpTokens: types.LaunchTemplateHttpTokensStateRequired, HttpPutResponseHopLimit: aws.Int32(1),
+			HttpEndpoint: types.LaunchTemplateInstanceMetadataEndpointStateEnabled,
+		},
+		BlockDeviceMappings: []types.LaunchTemplateBlockDeviceMappingRequest{{
+			DeviceName: aws.String(img.root),
+			Ebs: &types.LaunchTemplateEbsBlockDeviceRequest{
+				Encrypted: aws.Bool(true), DeleteOnTermination: aws.Bool(true), VolumeType: types.VolumeTypeGp3,
+			},
+		}},
+		TagSpecifications: []types.LaunchTemplateTagSpecificationRequest{
+			{ResourceType: types.ResourceTypeVolume, Tags: ours}, {ResourceType: types.ResourceTypeNetworkInterface, Tags: ours},
+		},
+	}
+}
+
+// userData is the script of a machine's first boot, the same for all of an arch: it
+// holds no secret and no name.
+func (c *Cloud) userData(arch string) (string, error) {
+	var b bytes.Buffer
+	err := userDataScript.Execute(&b, struct {
+		URL, Digest string
+		Minutes     int
+	}{strings.TrimSuffix(c.cfg.AgentURL, "/"), c.cfg.Arches[arch].Digest, int((c.cfg.MaxAge + time.Minute - 1) / time.Minute)})
+	if err != nil {
+		return "", fmt.Errorf("write user-data: %w", err)
+	}
+	if b.Len() > maxUserData {
+		return "", fmt.Errorf("user-data has %d bytes, AWS takes %d", b.Len(), maxUserData)
+	}
+	return b.String(), nil
+}
+
+// image finds the image of an arch.
+func (c *Cloud) image(ctx context.Context, arch string) (foundImage, error) {
+	if got, ok := c.templates.image[arch]; ok && time.Since(got.at) < imageLife {
+		return got, nil
+	}
+	in, err := c.imageQuery(ctx, c.cfg.Arches[arch].Image)
+	if err != nil {
+		return foundImage{}, err
+	}
+	out, err := c.ec2.DescribeImages(ctx, in)
+	if err != nil {
+		return foundImage{}, fmt.Errorf("describe images: %w", translate(err))
+	}
+	if len(out.Images) == 0 {
+		return foundImage{}, fmt.Errorf("no image %s of %s: build one, or configure another", c.cfg.Arches[arch].Image, strings.Join(c.cfg.Owners, ", "))
+	}
+	newest := slices.MaxFunc(out.Images, func(a, b types.Image) int {
+		return cmp.Or(cmp.Compare(aws.ToString(a.CreationDate), aws.ToString(b.CreationDate)), cmp.Compare(aws.ToString(a.Name), aws.ToString(b.Name)))
+	})
+	found := foundImage{aws.ToString(newest.ImageId), aws.ToString(newest.RootDeviceName), time.Now()}
+	if found.id == "" || found.root == "" {
+		return foundImage{}, errors.New("describe images: an image without ID or root device")
+	}
+	if c.templates.image == nil {
+		c.templates.image = make(map[string]foundImage)
+	}
+	c.templates.image[arch] = found
+	return found, nil
+}
+
+// imageQuery asks for an image by its ID, by the parameter that holds it, or by
+// a pattern of its name.
+func (c *Cloud) imageQuery(ctx context.Context, image string) (*ec2.DescribeImagesInput, error) {
+	if name, ok := strings.CutPrefix(image, "ssm:"); ok {
+		out, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})
+		if err != nil {
+			return nil, fmt.Errorf("get parameter %s: %w", name, translate(err))
+		}
+		image = aws.ToString(out.Parameter.Value)
+	}
+	if strings.HasPrefix(image, "ami-") {
+		return &ec2.DescribeImagesInput{ImageIds: []string{image}}, nil
+	}
+	return &ec2.DescribeImagesInput{
+		Owners: c.cfg.Owners,
+		Filters: []types.Filter{
+			{Name: aws.String("name"), Values: []string{image}}, {Name: aws.String("state"), Values: []string{"available"}},
+		},
+	}, nil
+}

@@ -1,0 +1,23 @@
+#!/bin/sh
+# First of all: whatever happens from here on, the machine powers off, and a
+# machine that powers off is terminated.
+shutdown -P +{{.Minutes}}
+set -eu
+trap 'shutdown -P now' EXIT
+dir=/run/ortest
+mkdir -p -m 700 "$dir"
+cd "$dir"
+echo "ortest: fetching the agent"
+n=0
+until curl -fsS --proto =https --max-time 120 -o ortest "{{.URL}}/agent/v1/binary/$(uname -m)"; do
+	n=$((n + 1))
+	[ "$n" -lt 30 ] || { echo "ortest: no agent after $n tries"; exit 1; }
+	sleep 10
+done
+echo "{{.Digest}}  ortest" | sha256sum -c - || { echo "ortest: the agent is not the expected one"; exit 1; }
+chmod 755 ortest
+export ORTEST_AGENT_URL="{{.URL}}" ORTEST_AGENT_DIR="$dir/work" ORTEST_AGENT_METADATA=http://169.254.169.254
+mkdir -p "$dir/work"
+echo "ortest: starting the agent"
+./ortest agent --runner /opt/actions-runner/run.sh
+echo "ortest: the agent has ended"
