@@ -28,6 +28,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 )
@@ -46,6 +47,7 @@ type Limits struct {
 	Build  time.Duration // of one build command; default 30 minutes
 	Fetch  time.Duration // of the checkout, repeats included; default 5 minutes
 	Output int64         // bytes of log that one test file or one build may print; default 16 MiB
+	Disk   int64         // bytes that one test file may write to files, in a lane; default half of the memory
 }
 
 // Config is everything that one piece needs. Piece, Project, Mode, ServerURL
@@ -61,6 +63,8 @@ type Config struct {
 	Log       io.Writer // everything printed, as it comes; nil prints nothing
 	Env       []string  // what the project's environment may take from: os.Environ() of the job
 	Limits    Limits
+	Only      string       // pattern of the test files that are wanted; "" is all
+	Lanes     bool         // each test file runs in a lane of its own
 	Logger    *slog.Logger // nil logs nothing
 }
 
@@ -128,10 +132,11 @@ type run struct {
 	tmp      string // TMPDIR of everything the project runs
 	src      string // the project's checkout
 	env      []string
-	buildEnv []string  // environment of the build: without what only tests get
-	key      string    // of the build, in Work
-	kept     string    // key of the build that was found there, "" when it is to be made
-	ends     time.Time // when to stop; zero when there is no such time
+	buildEnv []string       // environment of the build: without what only tests get
+	key      string         // of the build, in Work
+	kept     string         // key of the build that was found there, "" when it is to be made
+	ends     time.Time      // when to stop; zero when there is no such time
+	services []lane.Service // that run beside each test file, in its lane
 	result   Result
 }
 
@@ -152,7 +157,7 @@ func newRun(cfg Config) (*run, error) {
 	}
 	r.result.Manifest = report.Manifest{
 		Goal: cfg.Piece.Goal.String(), Repo: cfg.Piece.Repo, Commit: cfg.Piece.Commit,
-		Arch: arch(), Versions: map[string]string{},
+		Arch: Arch(), Versions: map[string]string{},
 	}
 	return r, nil
 }
@@ -212,12 +217,10 @@ func (r *run) upToBuild(ctx context.Context) error {
 }
 
 // note writes a line of ours into the log.
-func (r *run) note(format string, args ...any) {
-	fmt.Fprintf(r.spool, "ortest: "+format+"\n", args...)
-}
+func (r *run) note(format string, args ...any) { note(r.spool, format, args...) }
 
-// arch is this machine's name in the catalog.
-func arch() string {
+// Arch is this machine's name in the catalog.
+func Arch() string {
 	machine, ok := map[string]string{"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}[runtime.GOARCH]
 	if !ok {
 		machine = runtime.GOARCH

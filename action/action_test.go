@@ -102,7 +102,7 @@ func config(t *testing.T, project plan.Project, mode string, files map[string][]
 		},
 		Project: project, Mode: modeOf(mode), ServerURL: url,
 		Workspace: filepath.Join(dir, "workspace"), Spool: filepath.Join(dir, "spool"),
-		Env: os.Environ(), Limits: Limits{Fetch: time.Second},
+		Env: os.Environ(), Limits: Limits{Fetch: 3 * time.Second},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,12 +34,15 @@ func (r *run) census(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(all) == 0 && len(r.cfg.Piece.Files) == 0 {
+		return &stopped{PhaseCheckout, fmt.Sprintf("no test file matches %s", r.cfg.Project.Test.Glob)}
+	}
+	if all, err = r.only(all); err != nil {
+		return err
+	}
 	files := r.cfg.Piece.Files
 	if len(files) == 0 {
 		files = all
-	}
-	if len(files) == 0 {
-		return &stopped{PhaseCheckout, fmt.Sprintf("no test file matches %s", r.cfg.Project.Test.Glob)}
 	}
 	for _, path := range files {
 		if !plain(path) {
@@ -53,6 +57,27 @@ func (r *run) census(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// only keeps the files that were asked for. A pattern without a folder is one
+// of names.
+func (r *run) only(files []string) ([]string, error) {
+	if r.cfg.Only == "" {
+		return files, nil
+	}
+	re, err := globRegexp(r.cfg.Only)
+	if err != nil {
+		return nil, err
+	}
+	name := func(p string) string { return p }
+	if !strings.Contains(r.cfg.Only, "/") {
+		name = path.Base
+	}
+	files = slices.DeleteFunc(files, func(p string) bool { return !re.MatchString(name(p)) })
+	if len(files) == 0 {
+		return nil, &stopped{PhaseCheckout, fmt.Sprintf("no test file matches %s", r.cfg.Only)}
+	}
+	return files, nil
 }
 
 // source reads a test file. One that is missing or no file is still planned:

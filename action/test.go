@@ -3,9 +3,14 @@ package action
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/report"
 )
 
@@ -29,7 +34,7 @@ func (r *run) test(ctx context.Context) error {
 			return &stopped{PhaseTest, fmt.Sprintf("the job's time is up: %d of %d test files did not run", len(files)-i, len(files))}
 		}
 		r.cfg.Logger.Info("test file starts", "file", f.Path, "number", i+1, "of", len(files))
-		result, err := r.testFile(ctx, f.Path, limit)
+		result, err := r.testFile(ctx, f.Path, limit, r.spool)
 		if err != nil {
 			return err
 		}
@@ -53,33 +58,62 @@ func (r *run) prove(path string) []string {
 	return append(argv, path)
 }
 
-func (r *run) testFile(ctx context.Context, path string, limit time.Duration) (report.FileResult, error) {
-	argv := r.prove(path)
-	got, err := r.procs.run(ctx, command{
-		argv: argv, dir: r.src, env: r.env, limit: limit, output: r.cfg.Limits.Output,
-	}, r.spool)
+// testFile runs one file by itself, in a lane where that is wanted. What it
+// prints goes to log.
+func (r *run) testFile(ctx context.Context, path string, limit time.Duration, log io.Writer) (report.FileResult, error) {
+	c := command{argv: r.prove(path), dir: r.src, env: r.env, limit: limit, output: r.cfg.Limits.Output}
+	var got outcome
+	var err error
+	if r.cfg.Lanes {
+		got, err = r.inLane(ctx, c, log)
+	} else {
+		got, err = r.procs.run(ctx, c, log)
+	}
 	if err != nil {
 		return report.FileResult{}, fmt.Errorf("test %s: %w", path, err)
 	}
 	switch {
 	case got.timedOut:
-		r.endNote("%s was killed: it %s", path, got.why(limit.Round(time.Second)))
+		note(log, "\n%s was killed: it %s", path, got.why(limit.Round(time.Second)))
 	case got.tooMuch:
 		// Also one that ended a moment before it could be killed: with its log
 		// cut, nothing says how it ended.
 		got.exit, got.signal = -1, "SIGKILL"
-		r.endNote("%s was killed: it printed more than %d bytes; the log is cut here", path, r.cfg.Limits.Output)
+		note(log, "\n%s was killed: it printed more than %d bytes; the log is cut here", path, r.cfg.Limits.Output)
 	case len(got.left) > 0:
-		r.note("%s left processes running, which were killed: %s", path, strings.Join(got.left, " "))
+		note(log, "%s left processes running, which were killed: %s", path, strings.Join(got.left, " "))
 	}
 	return report.FileResult{
 		Path: path, Exit: got.exit, Signal: got.signal, TimedOut: got.timedOut,
-		Seconds: got.wall.Seconds(), CPUSeconds: got.cpu.Seconds(),
+		Seconds: got.wall.Round(time.Millisecond).Seconds(), CPUSeconds: got.cpu.Round(time.Millisecond).Seconds(),
 	}, nil
 }
 
-// endNote is a note after output that may have stopped in the middle of a line.
-func (r *run) endNote(format string, args ...any) {
-	fmt.Fprintln(r.spool)
-	r.note(format, args...)
+// inLane runs a command in a lane of its own.
+func (r *run) inLane(ctx context.Context, c command, log io.Writer) (outcome, error) {
+	argv := slices.Clone(c.argv)
+	if argv[0] = lookPath(c.argv[0], c.env); argv[0] == "" {
+		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], exec.ErrNotFound)
+	}
+	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Quota: r.cfg.Limits.Disk, Services: r.services}
+	if r.cfg.Work != "" {
+		if err := os.MkdirAll(r.cfg.Work, 0o755); err != nil {
+			return outcome{}, err
+		}
+		l.Keep = append(l.Keep, r.cfg.Work)
+	}
+	o, err := l.Run(ctx, lane.Command{Argv: argv, Dir: c.dir, Env: c.env, Limit: c.limit, Output: c.output}, log)
+	return outcome{
+		exit: o.Exit, signal: o.Signal, timedOut: o.TimedOut, tooMuch: o.TooMuch, wall: o.Wall, cpu: o.CPU, left: o.Left,
+	}, err
+}
+
+// note writes a line of ours into a log. It begins with a line feed where the
+// line before may not have ended.
+func note(log io.Writer, format string, args ...any) {
+	if rest, ok := strings.CutPrefix(format, "\n"); ok {
+		fmt.Fprintln(log)
+		format = rest
+	}
+	fmt.Fprintf(log, "ortest: "+format+"\n", args...)
 }
