@@ -1,0 +1,185 @@
+package local
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ortest/ortest/action"
+	"github.com/ortest/ortest/report"
+)
+
+// The two runs of a file that may be on record.
+const (
+	recordLast   = "last"   // the one that counts
+	recordBeside = "beside" // one that failed beside others
+)
+
+// records are what of a goal has ended, in a folder of its own: for each run of
+// a file its log, and then its result, which is renamed into place.
+type records struct {
+	dir  string
+	lock *os.File
+	head []byte // log up to the first test file
+}
+
+// record is one run of a file.
+type record struct {
+	File report.FileResult
+	Log  []byte
+}
+
+// keyOf names a goal's records: those of another commit, or of other options,
+// are another run's.
+func keyOf(c action.Config, m report.Manifest) string {
+	options := c.Piece.Options
+	options.Force, options.InstanceType = false, ""
+	b, err := json.Marshal([]any{m.Goal, m.Repo, m.Commit, m.Arch, m.Versions, options})
+	if err != nil {
+		return m.Goal // no value of these types is unknown to JSON
+	}
+	sum := sha256.Sum256(b)
+	return m.Goal + "-" + hex.EncodeToString(sum[:8])
+}
+
+// openRecords opens the records of a goal. Two runs of it would mix theirs, so
+// the second is refused.
+func openRecords(work, key string, fresh bool) (*records, error) {
+	r := &records{dir: filepath.Join(work, "unfinished", key)}
+	if err := os.MkdirAll(filepath.Dir(r.dir), 0o755); err != nil {
+		return nil, fmt.Errorf("open records: %w", err)
+	}
+	lock, err := os.OpenFile(r.dir+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open records: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, errors.New("another ortest run tests this commit in the same --work folder; wait for it, or choose another folder")
+	}
+	r.lock = lock
+	if fresh {
+		err = os.RemoveAll(r.dir)
+	}
+	if err == nil {
+		err = os.MkdirAll(r.dir, 0o755)
+	}
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open records: %w", err)
+	}
+	return r, nil
+}
+
+func (r *records) path(file, which, ext string) string {
+	sum := sha256.Sum256([]byte(file))
+	return filepath.Join(r.dir, hex.EncodeToString(sum[:8])+"."+which+"."+ext)
+}
+
+func (r *records) has(file, which string) bool {
+	_, err := os.Stat(r.path(file, which, "json"))
+	return err == nil
+}
+
+// ended reports whether the run that counts is on record.
+func (r *records) ended(file string) bool { return r.has(file, recordLast) }
+
+// besides reports whether a file has failed beside others.
+func (r *records) besides(file string) bool { return r.has(file, recordBeside) }
+
+func (r *records) write(which string, f report.FileResult, log []byte) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("record %s: %w", f.Path, err)
+	}
+	if err := os.WriteFile(r.path(f.Path, which, "log"), log, 0o644); err != nil {
+		return fmt.Errorf("record %s: %w", f.Path, err)
+	}
+	tmp := r.path(f.Path, which, "tmp")
+	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+		return fmt.Errorf("record %s: %w", f.Path, err)
+	}
+	if err := os.Rename(tmp, r.path(f.Path, which, "json")); err != nil {
+		return fmt.Errorf("record %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// read returns the runs of a file that are on record, nil for none.
+func (r *records) read(file string) (last *record, beside *Beside, err error) {
+	if last, err = r.one(file, recordLast); err != nil {
+		return nil, nil, err
+	}
+	b, err := r.one(file, recordBeside)
+	if b != nil {
+		beside = &Beside{b.File, b.Log}
+	}
+	return last, beside, err
+}
+
+func (r *records) one(file, which string) (*record, error) {
+	b, err := os.ReadFile(r.path(file, which, "json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	rec := new(record)
+	if err == nil {
+		err = json.Unmarshal(b, &rec.File)
+	}
+	if err == nil {
+		rec.Log, err = os.ReadFile(r.path(file, which, "log"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read record of %s: %w; -f begins anew", file, err)
+	}
+	return rec, nil
+}
+
+func (r *records) remove() error {
+	if err := os.RemoveAll(r.dir); err != nil {
+		return fmt.Errorf("remove records: %w", err)
+	}
+	return nil
+}
+
+func (r *records) close() {
+	if r != nil && r.lock != nil {
+		r.lock.Close()
+	}
+}
+
+// buffer keeps a log, and passes it on where that is wanted.
+type buffer struct {
+	mu   sync.Mutex
+	b    bytes.Buffer
+	also io.Writer
+}
+
+func (b *buffer) over(w io.Writer) *buffer {
+	b.also = w
+	return b
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.also != nil {
+		_, _ = b.also.Write(p)
+	}
+	return b.b.Write(p)
+}
+
+func (b *buffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Bytes()
+}
