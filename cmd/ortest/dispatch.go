@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/catalog"
 )
 
 const (
@@ -80,7 +81,7 @@ func (p *planner) input(a *app, cmd *cobra.Command, targets []string) (plan.Inpu
 	if err := p.req.Validate(); err != nil {
 		return plan.Input{}, wrong(err)
 	}
-	c, err := openCatalog(p.overlay)
+	c, err := p.catalog(a, cmd)
 	if err != nil {
 		return plan.Input{}, err
 	}
@@ -107,6 +108,23 @@ func (p *planner) input(a *app, cmd *cobra.Command, targets []string) (plan.Inpu
 		in.Price = a.ask(cmd, in.Price)
 	}
 	return in, nil
+}
+
+// catalog opens the revision that -b names, where it is kept here; a revision
+// of a bot's own repository is carried to the machines as it is.
+func (p *planner) catalog(a *app, cmd *cobra.Command) (*catalog.Catalog, error) {
+	c, err := catalogIn(p.overlay, p.data.dir)
+	asked := p.req.Options.Revision
+	if err != nil || asked == "" || p.overlay != "" || asked == c.Revision {
+		return c, err
+	}
+	other, err := kept(p.data.dir).Revision(asked)
+	var unknown *catalog.UnknownError
+	if errors.As(err, &unknown) {
+		a.warn(cmd.ErrOrStderr(), fmt.Sprintf("catalog revision %q is not kept here; the plan rests on %s", shortened(asked), c.Revision))
+		return c, nil
+	}
+	return other, err
 }
 
 // durations reads --ast, --data, or both when both are given: with --ast alone

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) goals() *cobra.Command {
-	var exclude, overlay string
+	var exclude, overlay, data string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "goals [-e RE] TARGET…",
@@ -26,7 +26,7 @@ func (a *app) goals() *cobra.Command {
 		Example: "  ortest goals tv\n  ortest goals -e '^t[rwh]?v-' ngx_lua lua-resty-redis",
 		Args:    anyTargets,
 		RunE: func(cmd *cobra.Command, targets []string) error {
-			c, err := openCatalog(overlay)
+			c, err := catalogIn(overlay, data)
 			if err != nil {
 				return err
 			}
@@ -44,6 +44,7 @@ func (a *app) goals() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&exclude, "exclude", "e", "", "leave out the goals that `RE`, an RE2 pattern, matches")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a list of names as JSON")
+	cmd.Flags().StringVar(&data, "data", defaultData(""), "take the catalog that is in force in `DIR`")
 	catalogFlag(cmd, &overlay)
 	return cmd
 }
@@ -103,26 +104,6 @@ func wrong(err error) error {
 		return usage(err)
 	}
 	return err
-}
-
-func catalogFlag(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "catalog", "", "lay the files of `DIR` over the built-in catalog")
-}
-
-// openCatalog returns the built-in catalog with a directory laid over it; ""
-// is none. What is wrong with the directory is wrong usage.
-func openCatalog(dir string) (*catalog.Catalog, error) {
-	if dir == "" {
-		return catalog.Default()
-	}
-	if err := checkDir(dir); err != nil {
-		return nil, usage(fmt.Errorf("read catalog: %w; give the directory that holds projects/", err))
-	}
-	c, err := catalog.Load(os.DirFS(dir))
-	if err != nil {
-		return nil, usage(fmt.Errorf("catalog %s:\n%w", dir, err))
-	}
-	return c, nil
 }
 
 func checkDir(dir string) error {

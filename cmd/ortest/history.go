@@ -75,7 +75,7 @@ func (a *app) historyShow(file *historyFile) *cobra.Command {
 			}
 			all := slices.DeleteFunc(h.All(), func(o plan.Observation) bool { return o.Goal != args[0] })
 			if len(all) == 0 {
-				if err := knownGoal(args[0]); err != nil {
+				if err := knownGoal(args[0], file.dir); err != nil {
 					return err
 				}
 			}
@@ -95,8 +95,8 @@ func (a *app) historyShow(file *historyFile) *cobra.Command {
 }
 
 // knownGoal tells a goal that was never measured from one that does not exist.
-func knownGoal(name string) error {
-	c, err := openCatalog("")
+func knownGoal(name, data string) error {
+	c, err := catalogIn("", data)
 	if err != nil {
 		return err
 	}
