@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,9 +15,15 @@ import (
 	"github.com/ortest/ortest/report"
 )
 
-// logFormats are what a log can be written as.
-var logFormats = map[string]func(name string, r io.Reader, w io.Writer) error{
-	"json": writeLog,
+// logWriter reads logs and writes what they say.
+type logWriter interface {
+	log(name string, r io.Reader) error
+	end() error // after the last log
+}
+
+// logFormats are what logs can be written as.
+var logFormats = map[string]func(io.Writer) logWriter{
+	"json": func(w io.Writer) logWriter { return jsonLogs{w} },
 }
 
 func (a *app) parse() *cobra.Command {
@@ -32,20 +39,18 @@ func (a *app) parse() *cobra.Command {
 		Example: "  ortest parse run.log.gz\n  ortest parse --format opsboy run.log >run.json\n  prove -r t 2>&1 | ortest parse -",
 		Args:    someLogs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write := logFormats[format]
-			if write == nil {
+			open := logFormats[format]
+			if open == nil {
 				names := slices.Sorted(maps.Keys(logFormats))
 				return usage(fmt.Errorf("no format is called %q; take one of %s", format, strings.Join(names, ", ")))
 			}
 			out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
-			err := eachLog(cmd, args, func(name string, r io.Reader) error { return write(name, r, out) })
+			w := open(out)
+			err := eachLog(cmd, args, w.log)
 			if cmd.Context().Err() != nil {
 				return err // and out may still be written to
 			}
-			if flushed := out.Flush(); err == nil {
-				err = flushed
-			}
-			return err
+			return errors.Join(err, w.end(), out.Flush())
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "json", "write `FORMAT`: json or opsboy")
@@ -55,14 +60,20 @@ func (a *app) parse() *cobra.Command {
 // someLogs wants at least one log.
 func someLogs(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("no log: name files, or - for the standard input")
+		return errors.New("no log: name files, or - for the standard input")
 	}
 	return nil
 }
 
-// writeLog writes a log's records one by one, so that a log of any size is
-// read in little memory, and what is known only at its end after them.
-func writeLog(name string, r io.Reader, w io.Writer) error {
+// jsonLogs writes an object for each log.
+type jsonLogs struct{ w io.Writer }
+
+func (jsonLogs) end() error { return nil }
+
+// log writes a log's records one by one, so that a log of any size is read in
+// little memory, and what is known only at its end after them.
+func (j jsonLogs) log(name string, r io.Reader) error {
+	w := j.w
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	quoted, err := json.Marshal(name)
