@@ -131,7 +131,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	a := &agent{Config: c, client: runnerfleet.NewClient(c.URL, c.Instance, &http.Client{})}
 	if c.Metadata != "" {
-		a.machine = &metadata{base: c.Metadata}
+		a.machine = &metadata{base: c.Metadata, poll: noticePoll}
 	}
 	err = a.run(ctx)
 	return errors.Join(err, a.clean())

@@ -82,12 +82,16 @@ func (s *site) start(deadline time.Time) {
 	if err := os.WriteFile(token, []byte(l.Token), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
+	s.run(runnerfleet.EnvInstance+"=r1-b1-a1", runnerfleet.EnvTokenFile+"="+token,
+		runnerfleet.EnvDeadline+"="+deadline.Format(time.RFC3339Nano))
+}
+
+// run starts the agent with what its cloud says of it.
+func (s *site) run(env ...string) {
+	s.t.Helper()
 	s.cmd = exec.Command(os.Args[0], "agent")
-	s.cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "KEPT=yes",
-		runnerfleet.EnvInstance + "=r1-b1-a1", runnerfleet.EnvURL + "=" + s.http.URL, runnerfleet.EnvTokenFile + "=" + token,
-		runnerfleet.EnvDir + "=" + filepath.Join(s.dir, "agent"), runnerfleet.EnvDeadline + "=" + deadline.Format(time.RFC3339Nano),
-	}
+	s.cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "KEPT=yes",
+		runnerfleet.EnvURL+"="+s.http.URL, runnerfleet.EnvDir+"="+filepath.Join(s.dir, "agent"))
 	s.cmd.Stderr = &s.out
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

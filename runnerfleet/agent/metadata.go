@@ -20,6 +20,7 @@ import (
 //	GET /latest/meta-data/spot/instance-action     404 until capacity is withdrawn
 type metadata struct {
 	base string
+	poll time.Duration // between two looks for a notice
 }
 
 const (
@@ -51,7 +52,7 @@ func (m *metadata) identity(ctx context.Context) (document, signature []byte, er
 // withdrawn returns once the cloud has announced that it takes the machine back,
 // usually two minutes before, or when ctx ends.
 func (m *metadata) withdrawn(ctx context.Context) error {
-	tick := time.NewTicker(noticePoll)
+	tick := time.NewTicker(m.poll)
 	defer tick.Stop()
 	for {
 		if b, err := m.get(ctx, "meta-data/spot/instance-action"); err == nil {
