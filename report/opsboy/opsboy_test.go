@@ -32,12 +32,26 @@ func TestOldAnswers(t *testing.T) {
 // parse returns what is written of some logs.
 func parse(t testing.TB, logs ...[]byte) []byte {
 	t.Helper()
+	var readers []io.Reader
+	for _, log := range logs {
+		readers = append(readers, bytes.NewReader(log))
+	}
+	return written(t, reading(t, readers...))
+}
+
+func reading(t testing.TB, logs ...io.Reader) *Parser {
+	t.Helper()
 	var p Parser
 	for _, log := range logs {
-		if err := p.Parse(bytes.NewReader(log)); err != nil {
+		if err := p.Parse(log); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return &p
+}
+
+func written(t testing.TB, p *Parser) []byte {
+	t.Helper()
 	var out bytes.Buffer
 	if err := p.Write(&out); err != nil {
 		t.Fatal(err)
