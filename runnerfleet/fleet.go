@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Fleet makes the cloud match what Work wants. Every field is required; it must
@@ -104,13 +106,41 @@ func (f *Fleet) Once(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
+	var launches []*pass
 	for _, s := range Decide(v, now, f.Limits) {
 		_, want := wanted[s.Instance]
-		p := pass{Fleet: f, step: s, wanted: want, now: now}
-		if err := p.apply(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", s.Op, cmp.Or(s.Instance, s.CloudID), err))
+		p := &pass{Fleet: f, step: s, wanted: want, now: now}
+		if s.Op == LaunchOne {
+			launches = append(launches, p)
+			continue
 		}
+		errs = append(errs, p.named(p.apply(ctx)))
 	}
+	return errors.Join(errors.Join(errs...), launchAll(ctx, launches))
+}
+
+// launchesAtOnce is how many launches a pass has under way: a cloud takes a second or
+// more for each, and its own limits hold the rest back.
+const launchesAtOnce = 16
+
+// launchAll writes each intent down, one after the other, and asks the cloud for
+// them side by side.
+func launchAll(ctx context.Context, all []*pass) error {
+	errs := make([]error, len(all))
+	var g errgroup.Group
+	g.SetLimit(launchesAtOnce)
+	for i, p := range all {
+		l, err := p.settle(ctx)
+		if err != nil || l == nil {
+			errs[i] = p.named(err)
+			continue
+		}
+		g.Go(func() error {
+			errs[i] = p.named(p.launch(ctx, *l))
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs
 	return errors.Join(errs...)
 }
 
@@ -167,10 +197,16 @@ func (p *pass) apply(ctx context.Context) error {
 			return err
 		}
 		return p.lose(ctx, in)
-	case LaunchOne:
-		return p.launch(ctx)
 	}
 	return fmt.Errorf("unknown operation %q", p.step.Op)
+}
+
+// named says which step failed.
+func (p *pass) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", p.step.Op, cmp.Or(p.step.Instance, p.step.CloudID), err)
 }
 
 // terminate ends an instance, tells Work, and ends its machine. Whether it must
@@ -229,29 +265,43 @@ func (p *pass) lose(ctx context.Context, in Instance) error {
 	return err
 }
 
-// launch writes the intent down and then asks the cloud. After a crash at any
-// point the same step sends the same bytes again.
-func (p *pass) launch(ctx context.Context) error {
+// settle writes the intent down, and what the cloud freezes of it. It returns the
+// launch to ask for, or nil when there is none any more. After a crash at any point
+// the same step sends the same bytes again.
+func (p *pass) settle(ctx context.Context) (*Launch, error) {
 	token := enrolToken(p.Key, p.step.Instance)
 	in, err := p.intend(ctx, token)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case !in.live():
-		return p.lose(ctx, in)
+		return nil, p.lose(ctx, in)
 	case in.CloudID != "":
-		return nil
+		return nil, nil
 	case !bytes.Equal(in.Enrol, digest(token)):
 		_, err := p.update(ctx, func(in *Instance) bool {
 			return in.advance(event{kind: ended, reason: reasonKeyChange, lost: true}, p.now)
 		})
-		return err
+		return nil, err
 	}
-	if in, err = p.prepare(ctx, in, token); err != nil {
-		return err
+	if cloud, ok := p.Cloud.(Preparer); ok && in.Params == "" {
+		params, err := cloud.Prepare(ctx, in.launch(token))
+		if err != nil {
+			return nil, p.refused(ctx, err)
+		}
+		in, err = p.update(ctx, func(in *Instance) bool { return in.advance(event{kind: prepared, params: params}, p.now) })
+		if err != nil {
+			return nil, err
+		}
 	}
-	cloudID, err := p.Cloud.Launch(ctx, in.launch(token))
+	l := in.launch(token)
+	return &l, nil
+}
+
+// launch asks the cloud, and notes its answer.
+func (p *pass) launch(ctx context.Context, l Launch) error {
+	cloudID, err := p.Cloud.Launch(ctx, l)
 	if err != nil {
 		return p.refused(ctx, err)
 	}
@@ -259,21 +309,6 @@ func (p *pass) launch(ctx context.Context) error {
 		return in.advance(event{kind: launched, cloudID: cloudID}, p.now)
 	})
 	return err
-}
-
-// prepare stores what the cloud freezes of a launch before it is asked for one.
-func (p *pass) prepare(ctx context.Context, in Instance, token string) (Instance, error) {
-	cloud, ok := p.Cloud.(Preparer)
-	if !ok || in.Params != "" {
-		return in, nil
-	}
-	params, err := cloud.Prepare(ctx, in.launch(token))
-	if err != nil {
-		return in, p.refused(ctx, err)
-	}
-	return p.update(ctx, func(in *Instance) bool {
-		return in.advance(event{kind: prepared, params: params}, p.now)
-	})
 }
 
 // refused notes that a launch found no capacity; err comes back either way.
