@@ -18,7 +18,6 @@ var expectationLines []byte
 // expectation is an entry of the white list: a failure is expected that fits
 // all it says. What it does not say fits everything.
 type expectation struct {
-	Project string
 	Mode    *string // letters that stand together in the goal's mode
 	File    *string
 	Name    *pattern
@@ -45,16 +44,18 @@ func (p *pattern) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// expectations returns the white list by project.
-func expectations() (map[string][]*expectation, error) {
-	list := map[string][]*expectation{}
-	d := json.NewDecoder(bytes.NewReader(expectationLines))
-	for d.More() {
+// expectationsOf returns a project's entries.
+func expectationsOf(project string) (list []*expectation, err error) {
+	mark := []byte(`{"project":"` + project + `",`)
+	for line := range bytes.Lines(expectationLines) {
+		if !bytes.HasPrefix(line, mark) {
+			continue
+		}
 		e := new(expectation)
-		if err := d.Decode(e); err != nil {
+		if err := json.Unmarshal(line, e); err != nil {
 			return nil, fmt.Errorf("read white list: %w", err)
 		}
-		list[e.Project] = append(list[e.Project], e)
+		list = append(list, e)
 	}
 	return list, nil
 }

@@ -4,26 +4,24 @@ import "strings"
 
 // judge gives each record the old tool's result.
 func (p *Parser) judge() error {
-	list, err := expectations()
-	if err != nil {
-		return err
-	}
+	lists := map[string][]*expectation{}
 	leaked := false // a goal of leak mode came before
 	for _, r := range p.records {
 		leaked = leaked || r.inMode('l')
 		r.CompErrors = distinct(r.CompErrors)
 		r.Expected, r.True = []*failure{}, []*failure{}
-		if r.TestsPass+r.ValgrindPass == 2 || r.inMode('l') && len(r.Failures)+len(r.Segfaults) == 0 {
+		if r.passes() {
 			r.Result = "PASS"
 			continue
 		}
-		var entries []*expectation
-		for _, e := range list[r.Module] {
-			if e.Mode == nil || r.covers(*e.Mode, leaked) {
-				entries = append(entries, e)
+		if lists[r.Module] == nil {
+			list, err := expectationsOf(r.Module)
+			if err != nil {
+				return err
 			}
+			lists[r.Module] = list
 		}
-		r.sort(entries, p.arch)
+		r.sort(r.covered(lists[r.Module], leaked), p.arch)
 		r.Result = "FAIL"
 		if len(r.True)+len(r.Segfaults) == 0 && isTrue(r.Tests) {
 			r.Result = "~PASS"
@@ -32,14 +30,22 @@ func (p *Parser) judge() error {
 	return nil
 }
 
-// covers tells whether an entry for a mode holds in this one. The one without
-// letters holds everywhere, but after a goal of leak mode: there Perl takes
-// the empty expression for the last that matched.
-func (r *record) covers(mode string, leaked bool) bool {
-	if mode == "" && leaked {
-		return r.inMode('v') || r.inMode('l')
+func (r *record) passes() bool {
+	return r.TestsPass+r.ValgrindPass == 2 || r.inMode('l') && len(r.Failures)+len(r.Segfaults) == 0
+}
+
+// covered returns the entries for the goal's mode. One without letters is for
+// all modes, but not after a goal of leak mode: Perl takes an empty expression
+// for the last that matched, and that is then the one for leak mode.
+func (r *record) covered(list []*expectation, leaked bool) (entries []*expectation) {
+	for _, e := range list {
+		switch {
+		case e.Mode != nil && *e.Mode == "" && leaked && !r.inMode('v') && !r.inMode('l'):
+		case e.Mode == nil || strings.Contains(r.Mode, *e.Mode):
+			entries = append(entries, e)
+		}
 	}
-	return strings.Contains(r.Mode, mode)
+	return entries
 }
 
 // sort moves each failure to the expected or to the true ones.

@@ -44,22 +44,24 @@ const (
 // a line; of one longer than 1 MiB the rest is passed over.
 func (p *Parser) Parse(log io.Reader) error {
 	buf := make([]byte, chunk)
-	kept := 0 // bytes of an unfinished line at the start of buf
-	skip := false
+	kept := 0         // bytes of an unfinished line at the start of buf
+	overlong := false // the line that goes on was too long
 	for {
 		n, err := log.Read(buf[kept:])
 		b := buf[:kept+n]
-		if skip {
-			b, skip = restOfLine(b)
+		if overlong {
+			b, overlong = restOfLine(b)
 		}
-		whole := bytes.LastIndexByte(b, '\n') + 1
-		p.lines(b[:whole])
-		b = b[whole:]
-		switch {
-		case len(b) == longest:
+		// What was kept has no newline in it.
+		if whole := bytes.LastIndexByte(b[min(kept, len(b)):], '\n') + 1; whole > 0 {
+			p.lines(b[:kept+whole])
+			b = b[kept+whole:]
+		}
+		if len(b) == longest {
 			p.lines(b)
-			b, skip = nil, true
-		case len(b) == len(buf):
+			b, overlong = nil, true
+		}
+		if len(b) == len(buf) {
 			buf = make([]byte, min(2*len(buf), longest))
 		}
 		kept = copy(buf, b)
