@@ -137,6 +137,7 @@ type run struct {
 	kept     string         // key of the build that was found there, "" when it is to be made
 	ends     time.Time      // when to stop; zero when there is no such time
 	services []lane.Service // that run beside each test file, in its lane
+	total    Total
 	result   Result
 }
 
@@ -201,6 +202,7 @@ func (r *run) run(ctx context.Context) error {
 	if stop != nil {
 		r.result.End = report.End{Phase: stop.phase, Reason: stop.reason}
 	}
+	fmt.Fprint(r.spool, r.total.String())
 	return r.spool.put(report.Entry{End: &r.result.End})
 }
 

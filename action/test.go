@@ -34,10 +34,12 @@ func (r *run) test(ctx context.Context) error {
 			return &stopped{PhaseTest, fmt.Sprintf("the job's time is up: %d of %d test files did not run", len(files)-i, len(files))}
 		}
 		r.cfg.Logger.Info("test file starts", "file", f.Path, "number", i+1, "of", len(files))
-		result, err := r.testFile(ctx, f.Path, limit, r.spool)
+		var end tail
+		result, err := r.testFile(ctx, f.Path, limit, io.MultiWriter(r.spool, &end))
 		if err != nil {
 			return err
 		}
+		r.total.Add(result, end.b)
 		r.result.Files = append(r.result.Files, result)
 		if err := r.spool.put(report.Entry{File: &result}); err != nil {
 			return err

@@ -31,6 +31,7 @@ type Config struct {
 	Open     func(plan.Goal) (action.Config, error)           // how a goal is made ready; Log is set here
 	Judge    func(report.Evidence) (report.GoalResult, error) // weighs a goal, or one of its files
 	Estimate func(plan.Goal, report.TestFile) plan.File       // what is known of a file's duration
+	Deliver  func(Outcome) error                              // takes what was run before its records are removed; nil does nothing
 	Progress io.Writer                                        // a line for each thing that ended
 }
 
@@ -53,25 +54,26 @@ type Beside struct {
 type Outcome struct {
 	Goals   []Goal // in the order of the configuration
 	Jobs    int
-	Begun   time.Time     // of the first test file
-	Testing time.Duration // from there to the end of the last
+	Began   time.Time     // before anything was made ready
+	Testing time.Duration // from the first test file to the end of the last
 }
 
 // Run runs goals. That tests fail or that a goal cannot be made ready is no error.
 func Run(ctx context.Context, cfg Config) (Outcome, error) {
 	r := &runner{cfg: cfg}
 	defer r.close()
+	out := Outcome{Began: time.Now()}
 	for _, g := range cfg.Goals {
 		if err := r.prepare(ctx, g); err != nil {
 			return Outcome{}, fmt.Errorf("%s: %w", g, err)
 		}
 	}
-	out := Outcome{Begun: time.Now()}
+	begun := time.Now()
 	jobs, err := r.test(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
-	out.Jobs, out.Testing = jobs, time.Since(out.Begun)
+	out.Jobs, out.Testing = jobs, time.Since(begun)
 	for _, g := range r.goals {
 		done, err := g.conclude(cfg)
 		if err != nil {
@@ -79,8 +81,12 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 		}
 		out.Goals = append(out.Goals, done)
 	}
-	// Only now is everything known to whoever called: a run that is repeated
-	// from here on is a new one.
+	if cfg.Deliver != nil {
+		if err := cfg.Deliver(out); err != nil {
+			return out, err
+		}
+	}
+	// Who runs these goals again runs them anew.
 	return out, r.forget()
 }
 
@@ -149,6 +155,7 @@ func (g *goal) conclude(cfg Config) (Goal, error) {
 	manifest := g.suite.Manifest()
 	end := g.suite.Stopped()
 	piece := report.PieceEvidence{}
+	var total action.Total
 	add := func(e report.Entry, log []byte) {
 		e.Seq, e.Bytes = len(piece.Entries), int64(len(log))
 		piece.Entries, piece.Logs = append(piece.Entries, e), append(piece.Logs, log)
@@ -164,9 +171,10 @@ func (g *goal) conclude(cfg Config) (Goal, error) {
 		}
 		if last != nil {
 			add(report.Entry{File: &last.File}, last.Log)
+			total.Add(last.File, last.Log)
 		}
 	}
-	add(report.Entry{End: &end}, nil)
+	add(report.Entry{End: &end}, []byte(total.String()))
 	out.Evidence = report.Evidence{Goal: g.goal.String(), Pieces: []report.PieceEvidence{piece}}
 	var err error
 	if out.Result, err = cfg.Judge(out.Evidence); err != nil {
