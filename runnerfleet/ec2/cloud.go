@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,8 +26,8 @@ const (
 	tagDeadline = "ortest:deadline" // RFC 3339
 )
 
-// Config is what the fleet's account offers. All is required but Certificates,
-// without which no agent can enrol.
+// Config is what the fleet's account offers. All is required but HTTP,
+// and Certificates, without which no agent can enrol.
 type Config struct {
 	Fleet    string // the name in the machines' tags: two fleets of an account differ in it
 	Arches   map[string]Arch
@@ -39,6 +40,7 @@ type Config struct {
 	// the regions which are used.
 	Certificates []byte
 	Notes        Notes
+	HTTP         *http.Client // nil: the SDK's own
 	Log          *slog.Logger
 }
 
@@ -109,6 +111,9 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 	sdk, err := account(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.HTTP != nil {
+		sdk.HTTPClient = cfg.HTTP
 	}
 	c := &Cloud{
 		Reaper: &Reaper{fleet: cfg.Fleet, ec2: ec2.NewFromConfig(sdk)},

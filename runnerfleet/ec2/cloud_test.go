@@ -92,17 +92,24 @@ func open(t *testing.T, s *ec2test.Server, cfg ec2.Config) *ec2.Cloud {
 	t.Helper()
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
+	credentials(t)
 	t.Setenv("AWS_ENDPOINT_URL", srv.URL)
-	t.Setenv("AWS_REGION", "us-west-2")
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 	c, err := ec2.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// credentials are in the environment alone, whatever machine this is.
+func credentials(t *testing.T) {
+	t.Helper()
+	for k, v := range map[string]string{
+		"AWS_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+	} {
+		t.Setenv(k, v)
+	}
 }
 
 func TestCloudKeepsTheContract(t *testing.T) {
