@@ -83,7 +83,7 @@ func (r *runner) jobs(files []*file) int {
 	if cpu <= 0 {
 		return 1
 	}
-	n := int(float64(r.cfg.Cores) * full * wall / cpu)
+	n := int(float64(r.cfg.Cores)*full*wall/cpu + 1e-9)
 	return max(1, min(n, crowd*r.cfg.Cores, len(files)))
 }
 
