@@ -1,7 +1,6 @@
 package ec2_test
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -14,8 +13,11 @@ import (
 	mrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,16 +46,19 @@ func (d direct) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 // whole is a fleet with all that is around it, in time of its own.
 type whole struct {
 	t      *testing.T
+	config ec2.Config
 	aws    *ec2test.Server
 	work   *fleettest.Work
 	store  *fleettest.Store
 	fleet  *runnerfleet.Fleet
 	api    *runnerfleet.API
 	key    *rsa.PrivateKey // AWS's
+	faults fleettest.Faults
 	random *mrand.Rand
 	mu     sync.Mutex
 	agents sync.WaitGroup
 	took   map[string]time.Duration // of each piece
+	dead   atomic.Bool
 }
 
 // The faults of a bad day, as the issue of the fleet names them.
@@ -64,9 +69,9 @@ const (
 
 func newWhole(t *testing.T, seed uint64, key *rsa.PrivateKey, cert []byte) *whole {
 	w := &whole{
-		t: t, work: new(fleettest.Work), store: new(fleettest.Store), key: key, took: make(map[string]time.Duration),
-		random: mrand.New(mrand.NewPCG(seed, 0)), aws: account(),
+		t: t, key: key, took: make(map[string]time.Duration), random: mrand.New(mrand.NewPCG(seed, 0)), aws: account(),
 	}
+	w.work, w.store = &fleettest.Work{Faults: &w.faults}, &fleettest.Store{Faults: &w.faults}
 	w.aws.Throttle, w.aws.Lag, w.aws.Linger = true, 3*time.Second, 10*time.Minute
 	w.aws.Quotas = map[string]float64{"L-1216C47A": 512, "L-34B43A08": 512}
 	w.aws.Refuse = func(_, _, _ string) string {
@@ -78,9 +83,16 @@ func newWhole(t *testing.T, seed uint64, key *rsa.PrivateKey, cert []byte) *whol
 	w.aws.Booted = func(in ec2test.Instance) { w.agents.Go(func() { w.agent(in.ID) }) }
 	cfg := config()
 	cfg.Certificates, cfg.HTTP = cert, &http.Client{Transport: direct{w.aws}}
-	cloud, err := ec2.Open(t.Context(), cfg)
+	w.config = cfg
+	w.start()
+	return w
+}
+
+// start begins the bot's process: what is not in the store is forgotten.
+func (w *whole) start() {
+	cloud, err := ec2.Open(w.t.Context(), w.config)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	w.fleet = &runnerfleet.Fleet{
@@ -90,8 +102,10 @@ func newWhole(t *testing.T, seed uint64, key *rsa.PrivateKey, cert []byte) *whol
 		},
 	}
 	w.api = &runnerfleet.API{Store: w.store, Work: w.work, Attest: cloud, Key: w.fleet.Key, Wake: w.fleet.Wake, Log: log}
-	return w
 }
+
+// RoundTrip takes an agent's call to the process that lives now.
+func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) { return direct{w.api}.RoundTrip(r) }
 
 func (w *whole) chance(p float64) bool { return w.draw() < p }
 
@@ -101,10 +115,8 @@ func (w *whole) draw() float64 {
 	return w.random.Float64()
 }
 
-// fill wants 326 goals in buckets that a plan for an hour would make, and returns
-// the plan's end.
-func (w *whole) fill() time.Duration {
-	const goals, buckets = 326, 30
+// fill wants goals in buckets that a plan would make, and returns the plan's end.
+func (w *whole) fill(goals, buckets int) time.Duration {
 	pieces, load := make([][]string, buckets), make([]time.Duration, buckets)
 	for i := range goals {
 		id, took := fmt.Sprintf("p%d", i), time.Duration(float64(time.Minute)*(1+8*w.draw()))
@@ -133,7 +145,7 @@ func (w *whole) agent(id string) {
 	if !wait(ctx, bootTime) {
 		return
 	}
-	c := runnerfleet.NewClient("https://bot.example", "", &http.Client{Transport: direct{w.api}})
+	c := runnerfleet.NewClient("https://bot.example", "", &http.Client{Transport: w})
 	document, err := json.Marshal(map[string]string{"instanceId": id, "pendingTime": time.Now().Add(-bootTime).Format(time.RFC3339)})
 	if err != nil {
 		w.t.Error(err)
@@ -143,38 +155,55 @@ func (w *whole) agent(id string) {
 	if err != nil {
 		w.t.Error(err)
 	}
-	for {
-		if _, err = c.EnrolByIdentity(ctx, document, signature); err == nil || runnerfleet.Permanent(err) || !wait(ctx, 5*time.Second) {
-			break
-		}
-	}
+	err = retry(ctx, func() error {
+		_, err := c.EnrolByIdentity(ctx, document, signature)
+		return err
+	})
 	for err == nil {
 		err = w.piece(ctx, c)
 	}
 }
 
+// retry makes a call again until it has an answer that says something.
+func retry(ctx context.Context, call func() error) error {
+	for {
+		err := call()
+		if err == nil || runnerfleet.Permanent(err) || errors.Is(err, runnerfleet.ErrWait) || errors.Is(err, runnerfleet.ErrStale) {
+			return err
+		}
+		if !wait(ctx, 5*time.Second) {
+			return ctx.Err()
+		}
+	}
+}
+
 // piece runs one piece, and returns an error when the machine is to power off.
 func (w *whole) piece(ctx context.Context, c *runnerfleet.Client) error {
-	job, _, err := c.Next(ctx)
+	var job runnerfleet.Assignment
+	err := retry(ctx, func() (err error) {
+		job, _, err = c.Next(ctx)
+		return err
+	})
 	if errors.Is(err, runnerfleet.ErrWait) {
 		wait(ctx, time.Second)
 		return ctx.Err()
 	}
-	if err != nil {
-		return err
-	}
-	for left := w.took[job.Piece]; left > 0; left -= time.Minute {
+	for left := w.took[job.Piece]; err == nil && left > 0; left -= time.Minute {
 		if !wait(ctx, min(left, time.Minute)) {
 			return ctx.Err()
 		}
-		if err := c.Heartbeat(ctx); err != nil {
-			return err
-		}
+		err = retry(ctx, func() error { return c.Heartbeat(ctx) })
 	}
-	if err := c.Entry(ctx, job.Piece, json.RawMessage(`{"seq":0}`), []byte("ok\n")); err != nil {
-		return err
+	if err == nil {
+		err = retry(ctx, func() error { return c.Entry(ctx, job.Piece, json.RawMessage(`{"seq":0}`), []byte("ok\n")) })
 	}
-	return c.Finished(ctx, job.Piece, 0, "")
+	if err == nil {
+		err = retry(ctx, func() error { return c.Finished(ctx, job.Piece, 0, "") })
+	}
+	if errors.Is(err, runnerfleet.ErrStale) {
+		return nil
+	}
+	return err
 }
 
 func wait(ctx context.Context, d time.Duration) bool {
@@ -195,7 +224,7 @@ func TestRunOnABadDay(t *testing.T) {
 			credentials(t)
 			synctest.Test(t, func(t *testing.T) {
 				w := newWhole(t, seed, key, cert)
-				planned, began := w.fill(), time.Now()
+				planned, began := w.fill(326, 30), time.Now()
 				end := w.drive(t, 4*time.Hour).Sub(began)
 				w.check(t)
 				t.Logf("planned %s, took %s, %d machines", planned.Round(time.Second), end.Round(time.Second), len(w.aws.Instances()))
@@ -207,15 +236,70 @@ func TestRunOnABadDay(t *testing.T) {
 	}
 }
 
+// Days on which nothing is to be relied on: answers of store, bot and AWS get lost, and
+// the bot dies at any moment and comes back. ORTEST_SEEDS asks for more of them.
+func TestDaysOfFaults(t *testing.T) {
+	key, cert := authority(t)
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 20
+	}
+	if n := os.Getenv("ORTEST_SEEDS"); n != "" {
+		var err error
+		if seeds, err = strconv.ParseUint(n, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	credentials(t)
+	for seed := range seeds {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWhole(t, seed, key, cert)
+			w.fill(12, 3)
+			w.harm()
+			w.drive(t, 12*time.Hour)
+			w.check(t)
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
+		})
+	}
+}
+
+const lost = 0.02 // of all answers, before they took effect or after
+
+// harm lets answers be lost, and the bot's process die now and then.
+func (w *whole) harm() {
+	fault := func() error {
+		if w.chance(lost) {
+			return errors.New("answer lost")
+		}
+		return nil
+	}
+	w.faults.Set(func(fleettest.Call) error {
+		if w.chance(lost / 4) {
+			w.dead.Store(true)
+		}
+		if w.dead.Load() {
+			return errors.New("the bot is dead")
+		}
+		return fault()
+	})
+	w.aws.Change(func() { w.aws.Fault = func(string, bool) error { return fault() } })
+}
+
 // drive makes passes until nothing is wanted and nothing runs, and returns when.
 func (w *whole) drive(t *testing.T, most time.Duration) time.Time {
 	t.Helper()
 	for deadline := time.Now().Add(most); time.Now().Before(deadline); <-time.After(w.fleet.Interval) {
 		_ = w.fleet.Once(t.Context()) // what failed is tried again
+		if w.dead.Swap(false) {
+			w.start()
+			continue
+		}
 		left, err := w.fleet.Left(t.Context(), "")
 		want, werr := w.work.Buckets(t.Context())
-		if err := cmp.Or(err, werr); err != nil {
-			t.Fatal(err)
+		if err != nil || werr != nil {
+			continue
 		}
 		if left == 0 && len(want) == 0 {
 			w.agents.Wait()
