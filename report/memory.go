@@ -10,7 +10,7 @@ import (
 var (
 	reMemory = regexp.MustCompile(`^(?:Invalid (?:read|write) of size |Invalid free\(\)|Mismatched free\(\)|Mismatched new/delete|Use of uninitialised value |` +
 		`Conditional jump or move depends on uninitialised |Syscall param |Source and destination overlap |Jump to the invalid address |` +
-		`Argument '|Illegal memory pool address|realloc\(\) with size 0|Stack overflow in thread|Uninitialised byte)|` +
+		`Argument '|Possible data race during |Conflicting (?:load|store) by thread |Illegal memory pool address|realloc\(\) with size 0|Stack overflow in thread|Uninitialised byte)|` +
 		` (?:are|is) (?:definitely|indirectly|possibly) lost in loss record `)
 	reFatal    = regexp.MustCompile(`^Process terminating with default action of signal (4|6|7|8|11)\b`)
 	reLoss     = regexp.MustCompile(` in loss record [0-9,]+ of [0-9,]+$`)
@@ -20,16 +20,11 @@ var (
 // memory reads the lines of valgrind and of the address sanitizer. Each process
 // has its own report open, since the lines of two may alternate.
 func (s *scan) memory(l line) {
-	b := l.b[1:]
-	if len(b) == 0 || b[0] != '=' {
+	id, text, ok := processLine(l.b)
+	if !ok {
 		return
 	}
-	b = b[1:]
-	i := bytes.Index(b, []byte("=="))
-	if i < 1 || i > 10 || !allDigits(b[:i]) {
-		return
-	}
-	pid, text := string(b[:i]), b[i+2:]
+	pid := string(id)
 	if bytes.HasPrefix(text, []byte("ERROR: ")) {
 		s.sanitizer(l)
 		return
@@ -52,6 +47,19 @@ func (s *scan) memory(l line) {
 	}
 }
 
+// processLine takes "==123== text" apart.
+func processLine(b []byte) (pid, text []byte, ok bool) {
+	b, ok = bytes.CutPrefix(b, []byte("=="))
+	if !ok {
+		return nil, nil, false
+	}
+	i := bytes.Index(b[:min(len(b), 13)], []byte("=="))
+	if i < 1 || !allDigits(b[:i]) {
+		return nil, nil, false
+	}
+	return b[:i], b[i+2:], true
+}
+
 func allDigits(b []byte) bool {
 	for _, c := range b {
 		if c < '0' || c > '9' {
@@ -66,7 +74,7 @@ func (s *scan) openMemory(pid, kind string, text []byte, off int64) {
 		s.closeMemory()
 	}
 	s.vg, s.rec.Proving = true, true
-	name := strings.ToValidUTF8(string(text), "\uFFFD")
+	name := s.text(text)
 	c := &capture{f: Finding{Kind: kind, Offset: off}}
 	s.locateRunning(&c.f)
 	c.f.Name = reLoss.ReplaceAllString(name, "")
@@ -135,7 +143,7 @@ func (s *scan) sanitizer(l line) {
 		c.f.Kind = kindLsan
 	}
 	s.locateRunning(&c.f)
-	text := strings.ToValidUTF8(string(m[3]), "\uFFFD")
+	text := s.text(m[3])
 	c.f.Name, _, _ = strings.Cut(string(m[2])+": "+text, " on address ")
 	c.f.what = c.f.Name
 	c.write(l.b)

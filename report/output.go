@@ -11,7 +11,6 @@ var (
 	reCompile = regexp.MustCompile(`^(\S+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)`)
 	reRuntime = regexp.MustCompile(`^(\S+?):(\d+):\d+: runtime error: (.*)`)
 	reSignal9 = regexp.MustCompile(`exited on signal (4|6|7|8|11)\b`)
-	reKernel  = regexp.MustCompile(`(?:\]: segfault at |general protection fault|traps: |trap invalid opcode)`)
 )
 
 // output reads a line of anything that is neither TAP nor a comment: prove's
@@ -22,8 +21,10 @@ func (s *scan) output(l line) {
 		return
 	}
 	switch b[0] {
-	case 'S', 'A', 'B', 'F', 'I', '[':
+	case 'S', 'A', 'B', 'F', 'I':
 		s.crash(l)
+	case 'P':
+		s.core(l)
 	case 'c', 'b', 'D':
 		s.facts(b)
 	}
@@ -37,13 +38,20 @@ func (s *scan) output(l line) {
 	case bytes.HasPrefix(b, []byte("nginx")):
 		s.nginx(l)
 	case bytes.HasPrefix(b, []byte("WARNING: ")):
-		s.warning(l, strings.ToValidUTF8(string(b[len("WARNING: "):]), "\uFFFD"))
+		s.warning(l, s.text(b[len("WARNING: "):]))
 	case bytes.Contains(b, []byte("error: ")) && s.undefined(l):
 	case !s.rec.Proving:
 		s.build(l)
 	case b[0] != 'S' && bytes.Contains(b, []byte(" Segmentation fault")):
-		s.died(l, strings.ToValidUTF8(string(b), "\uFFFD"))
+		s.died(l, s.text(b))
+	case kernel(b), bytes.Contains(b, []byte("exited on signal ")) && reSignal9.Match(b):
+		s.add(Finding{Kind: kindCrash, File: s.here(), Name: s.text(b), Offset: l.off, what: "segfault"})
 	}
+}
+
+// kernel reports whether a line is the kernel's about a process that crashed.
+func kernel(b []byte) bool {
+	return bytes.Contains(b, []byte("]: segfault at ")) || bytes.Contains(b, []byte("general protection")) || bytes.Contains(b, []byte("trap invalid opcode"))
 }
 
 // headerLine reads the line that names a block before its output, as the
@@ -56,7 +64,7 @@ func (s *scan) headerLine(b []byte) bool {
 	} else if !headerStart(b) {
 		return false
 	}
-	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	text := s.text(b)
 	i := strings.Index(text, "TEST ")
 	if s.census != nil {
 		if i, what := s.census.find(text); i < 0 || what != "" {
@@ -97,7 +105,7 @@ func plainHeader(text string, at int) bool {
 }
 
 func (s *scan) nginx(l line) {
-	text := strings.ToValidUTF8(string(l.b), "\uFFFD")
+	text := s.text(l.b)
 	switch {
 	case strings.HasPrefix(text, "nginx version: "):
 		s.version("nginx", oneLine(text[len("nginx version: "):], maxVersion))
@@ -121,9 +129,9 @@ func (s *scan) warning(l line, text string) {
 
 // crash reads the lines by which shells and the kernel tell that a process died.
 func (s *scan) crash(l line) {
-	text := strings.ToValidUTF8(string(l.b), "\uFFFD")
+	text := s.text(l.b)
 	switch {
-	case strings.HasPrefix(text, "Segmentation Fault: "), text[0] == '[' && reKernel.MatchString(text):
+	case strings.HasPrefix(text, "Segmentation Fault: "):
 		// The kernel's log is the whole machine's: no block can be named.
 		s.add(Finding{Kind: kindCrash, Name: text, Offset: l.off, what: "segfault"})
 	case strings.HasSuffix(text, "(core dumped)"), strings.HasPrefix(text, "Segmentation fault"):
@@ -137,6 +145,18 @@ func (s *scan) died(l line, text string) {
 	s.locateRunning(&f)
 	f.Name = text
 	s.add(f)
+}
+
+// core reads how gdb tells of a core: the signal, and below it the stack.
+func (s *scan) core(l line) {
+	if !bytes.HasPrefix(l.b, []byte("Program terminated with signal ")) {
+		return
+	}
+	s.closeOpen()
+	c := &capture{kept: true, named: true, f: Finding{Kind: kindCrash, Offset: l.off, what: "core"}}
+	s.locateRunning(&c.f)
+	c.f.Name = s.text(l.b)
+	s.open = c
 }
 
 // facts reads the wrapper's commit, and versions.
@@ -169,7 +189,7 @@ func (s *scan) undefined(l line) bool {
 	f := Finding{Kind: kindUbsan, Offset: l.off, what: string(m[3])}
 	s.locateRunning(&f)
 	f.Name = string(m[3])
-	f.Detail = strings.ToValidUTF8(string(l.b), "\uFFFD")
+	f.Detail = s.text(l.b)
 	s.add(f)
 	return true
 }
@@ -179,12 +199,19 @@ func (s *scan) build(l line) {
 	b := l.b
 	switch {
 	case bytes.Contains(b, []byte("error: ")):
+	case bytes.HasSuffix(b, []byte(": not found")) && bytes.Contains(b, []byte("sh: ")), bytes.HasSuffix(b, []byte(": command not found")), bytes.HasSuffix(b, []byte(": Command not found")):
+	case bytes.HasPrefix(b, []byte("fatal: ")):
+	case bytes.HasPrefix(b, []byte(unitFailed)):
+		s.broke = true
+		if s.unit == "" && len(s.rec.Findings) > 0 {
+			return
+		}
 	case bytes.Contains(b, []byte("undefined reference to ")):
 	case bytes.HasPrefix(b, []byte("make")) && bytes.Contains(b, []byte(" *** ")):
 	default:
 		return
 	}
-	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	text := s.text(b)
 	f := Finding{Kind: kindBuild, Name: text, Offset: l.off, what: text}
 	if m := reCompile.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[2]); err == nil && n > 0 && testPath(m[1]) == nil {

@@ -42,11 +42,13 @@ func (s *scan) prove(l line) bool {
 		return s.files(b)
 	case bytes.HasPrefix(b, []byte("Result: ")):
 		if result := string(bytes.TrimSpace(b[len("Result: "):])); result == "PASS" || result == "FAIL" || result == "NOTESTS" {
-			s.rec.Result = result
+			s.result(result)
+			s.closed = l.n
 		}
 	case bytes.HasPrefix(b, []byte("FAILED--Further testing stopped")):
-		_, text, _ := strings.Cut(strings.ToValidUTF8(string(b), "\uFFFD"), ": ")
+		_, text, _ := strings.Cut(s.text(b), ": ")
 		s.bailout(l, strings.TrimSpace(text))
+		s.closed = l.n
 	default:
 		return false
 	}
@@ -58,12 +60,33 @@ func (s *scan) files(b []byte) bool {
 	if m == nil {
 		return false
 	}
-	s.rec.Tested, _ = strconv.Atoi(string(m[1]))
-	s.rec.Tests, _ = strconv.Atoi(string(m[2]))
-	s.rec.Seconds, _ = strconv.ParseFloat(string(m[3]), 64)
+	files, _ := strconv.Atoi(string(m[1]))
+	tests, _ := strconv.Atoi(string(m[2]))
+	seconds, _ := strconv.ParseFloat(string(m[3]), 64)
+	s.rec.Tested += files
+	s.rec.Tests += tests
+	s.rec.Seconds += seconds
 	s.rec.Result = ""
 	s.ended = true
 	return true
+}
+
+// result takes in how one prove ended. A log may hold a prove for each file:
+// what failed once stays so, and a file that is skipped whole hides no other.
+func (s *scan) result(r string) {
+	if s.worst == "" || s.worst == "NOTESTS" || r == "FAIL" {
+		s.worst = r
+	}
+	s.rec.Result = s.worst
+}
+
+// anotherProve notes that a prove began after the summary of one: until its own
+// summary comes the record has no result.
+func (s *scan) anotherProve() {
+	if s.ended && s.census == nil {
+		s.ended = false
+		s.rec.Result = ""
+	}
 }
 
 // closeFile notes how prove ended the file it had open. A failure stays one.
@@ -78,7 +101,7 @@ func (s *scan) closeFile(state string) {
 
 // statusLine takes "[12:00:00] t/a.t .. ok" apart.
 func statusLine(b []byte) (path, rest []byte, ok bool) {
-	if b[0] == '[' {
+	if len(b) > 0 && b[0] == '[' {
 		i := bytes.IndexByte(b, ' ')
 		if i < 0 || b[i-1] != ']' {
 			return nil, nil, false
@@ -103,20 +126,25 @@ func (s *scan) status(l line) bool {
 	if !ok {
 		return false
 	}
-	path := strings.TrimPrefix(strings.ToValidUTF8(string(name), "\uFFFD"), "./")
+	path := strings.TrimPrefix(s.text(name), "./")
 	if !s.ours(&path) {
 		return false
 	}
 	s.closeOpen()
-	s.rec.Proving = true
+	s.rec.Proving, s.told = true, true
 	if s.census != nil {
 		// A test may run a prove of its own; only what follows is of this one.
-		s.rec.Result, s.rec.Tests = "", 0
+		s.rec.Result, s.rec.Tests, s.rec.Tested, s.rec.Seconds, s.worst = "", 0, 0, 0, ""
 	}
+	s.anotherProve()
 	s.cur = path
 	s.claim(path)
 	f := s.current()
-	rest := strings.ToValidUTF8(string(after), "\uFFFD")
+	if i := bytes.LastIndexByte(after, '\r'); i >= 0 {
+		// On a terminal prove counts, and writes the last word over it.
+		_, after, _ = statusLine(bytes.TrimLeft(after[i+1:], " "))
+	}
+	rest := s.text(after)
 	switch {
 	case strings.HasPrefix(rest, "skipped: "):
 		f.State, f.Why = fileSkipped, oneLine(rest[len("skipped: "):], maxName)
@@ -177,7 +205,7 @@ func (s *scan) summary(b []byte) bool {
 	if m == nil {
 		return false
 	}
-	path := strings.TrimPrefix(strings.ToValidUTF8(string(m[1]), "\uFFFD"), "./")
+	path := strings.TrimPrefix(s.text(m[1]), "./")
 	if !s.ours(&path) {
 		return false
 	}

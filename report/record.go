@@ -8,17 +8,23 @@ import (
 // Log is what one whole log says: that of a wrapper which makes one goal after
 // another on a machine.
 type Log struct {
-	Date     string   `json:"date,omitempty"` // as the log has it
-	Arch     string   `json:"arch,omitempty"` // "linux x86_64"
-	Records  []Record `json:"records"`
-	Bytes    int64    `json:"bytes"`
-	Complete bool     `json:"complete"` // the wrapper's last line is there
+	Date     string    `json:"date,omitempty"` // as the log has it
+	Arch     string    `json:"arch,omitempty"` // "linux x86_64"
+	Records  []Record  `json:"records"`
+	Findings []Finding `json:"findings,omitempty"` // what is wrong outside of all goals, such as a unit that failed: the goals that wanted it are not in the log
+	Bytes    int64     `json:"bytes"`
+	Complete bool      `json:"complete"` // the last line of the wrapper is there, or without any wrapper the last one of prove
+
+	// Source, set before the log is read, returns the test files of a goal's
+	// project, for the lines to point at and for what did not run; nil when they
+	// are not at hand.
+	Source func(goal string) []TestFile `json:"-"`
 }
 
 // Record is the facts read from one goal's part of a log, without opinion. Its
 // findings have no class.
 type Record struct {
-	Goal     string            `json:"goal"`
+	Goal     string            `json:"goal"`   // "" when the log names none: prove's own output
 	Line     int               `json:"line"`   // of "making GOAL ...", from 1
 	Offset   int64             `json:"offset"` // of that line in the log
 	Bytes    int64             `json:"bytes"`
@@ -33,6 +39,7 @@ type Record struct {
 	Tests    int               `json:"tests"`
 	Seconds  float64           `json:"seconds"`
 	Result   string            `json:"result,omitempty"`  // PASS, FAIL, NOTESTS; "" when prove's summary is missing
+	NotRun   []string          `json:"not_run,omitempty"` // test files of the project that the log does not tell of
 	Dropped  int               `json:"dropped,omitempty"` // findings and warnings beyond what is kept
 	Proving  bool              `json:"proving,omitempty"` // prove had begun to print
 }
@@ -48,6 +55,12 @@ type FileRecord struct {
 	Why     string `json:"why,omitempty"`   // of a skipped file
 	Exit    int    `json:"exit,omitempty"`  // of the script
 	Wait    int    `json:"wait,omitempty"`  // wait status, where prove tells it
+
+	// Of a test file that is at hand: the blocks that should run, those that
+	// did, and the names of the others.
+	Blocks int      `json:"blocks,omitempty"`
+	Ran    int      `json:"blocks_ran,omitempty"`
+	NotRun []string `json:"not_run,omitempty"`
 
 	seen       map[string]*sighting // by blockKey
 	told       int                  // assertions, by prove's summary report
@@ -75,6 +88,7 @@ func Parse(r io.Reader) (Log, error) {
 func (l *Log) Stream(r io.Reader, emit func(Record) error) error {
 	lr := newLineReader(r)
 	p := logParser{log: l, emit: emit}
+	p.begin("", line{n: 1})
 	for p.err == nil {
 		if p.idle() {
 			lr.skim()
@@ -85,8 +99,7 @@ func (l *Log) Stream(r io.Reader, emit func(Record) error) error {
 		}
 		p.line(next)
 	}
-	p.end(lr.off)
-	l.Complete = p.ended > 0 && p.ended == lr.n
+	p.finish(lr)
 	if p.err != nil {
 		return p.err
 	}

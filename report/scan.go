@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -30,7 +32,20 @@ type scan struct {
 	mem    map[string]*capture
 	brace  bool // inside of a suppression that valgrind offers
 	loose  int  // findings from here on have no file yet
+	tail   int  // number of the finding that comments of plain TAP go on with; 0 is none
 	ended  bool // prove's summary has begun
+	told   bool // prove has named a file
+	row    int  // number of the line that was read last
+	closed int  // number of the last line of prove, or of plain TAP whose plan is met
+	unit   string
+	broke  bool // the wrapper says that the unit failed
+	xml    *xmlError
+	tests  map[string]*TestFile // by path, where they are at hand
+
+	worst   string // of the results of the proves that ended
+	damaged bool   // a finding says that bytes are lost
+	garbled int    // lines that hold bytes which are no UTF-8
+	garble  int64  // offset of the first
 }
 
 // capture is a finding that is still being read.
@@ -58,7 +73,17 @@ func newFileScan(goal string, f *TestFile) *scan {
 }
 
 func (s *scan) line(l line) {
-	if (s.brace || s.open != nil) && s.inside(l) || len(l.b) == 0 {
+	s.row = l.n
+	if (s.brace || s.open != nil || s.xml != nil) && s.inside(l) || len(l.b) == 0 {
+		return
+	}
+	if !l.plain {
+		s.damage(l)
+	}
+	if s.rec.Proving && s.split(l) {
+		return
+	}
+	if s.tail != 0 && s.more(l) {
 		return
 	}
 	switch l.b[0] {
@@ -74,6 +99,8 @@ func (s *scan) line(l line) {
 		s.brace = len(l.b) == 1 && s.vg
 	case 'L':
 		s.leak(l)
+	case '<':
+		s.openXML(l)
 	case ' ', '\t':
 		s.indented(l)
 	case 'D', 'F', 'R', 'A', 'N', 'T':
@@ -95,6 +122,9 @@ func (s *scan) inside(l line) bool {
 		if s.brace || string(l.b) == "}" {
 			return true
 		}
+	}
+	if s.xml != nil && s.insideXML(l) {
+		return true
 	}
 	if s.open == nil {
 		return false
@@ -155,10 +185,24 @@ func (s *scan) warn(text, file string, off int64) {
 		s.rec.Dropped++
 		return
 	}
+	f := Finding{Kind: kindWarning, Name: oneLine(text, maxName), File: file, Offset: off}
 	if file == "" {
-		file = s.here()
+		s.locate(&f, text)
 	}
-	s.rec.Warnings = append(s.rec.Warnings, Finding{Kind: kindWarning, Name: oneLine(text, maxName), File: file, Offset: off})
+	if n := len(s.rec.Warnings); n > 0 && s.rec.Warnings[n-1].Name == f.Name && s.rec.Warnings[n-1].File == f.File {
+		s.rec.Warnings[n-1].again()
+		return
+	}
+	s.rec.Warnings = append(s.rec.Warnings, f)
+}
+
+// again counts one more of a warning that is printed with each retry.
+func (f *Finding) again() {
+	var n int
+	if _, err := fmt.Sscanf(f.Detail, "%d times", &n); err != nil {
+		n = 1
+	}
+	f.Detail = fmt.Sprintf("%d times", n+1)
 }
 
 func (s *scan) version(k, v string) {
@@ -176,27 +220,48 @@ func (s *scan) locate(f *Finding, text string) string {
 	if s.census != nil {
 		f.File = s.census.Path
 		if i, what := s.census.find(text); i >= 0 {
-			b := s.census.Blocks[i]
-			f.Block, f.Number, f.Ordinal = b.Title, b.Number, b.Ordinal
-			f.Line, f.EndLine = b.lines(what)
+			f.at(s.census.Blocks[i], what)
 			return what
 		}
 	}
 	n, ok := splitName(text)
-	if !ok {
-		if s.census == nil && f.File == "" {
-			f.File = s.here()
-		}
-		return text
-	}
-	f.Block, f.Number = n.title, n.number
 	if s.census == nil {
-		f.File = n.file
+		if f.File == "" || n.file != "" {
+			f.File = n.file
+		}
 		if f.File == "" {
 			f.File = s.here()
 		}
+		if tf := s.tests[f.File]; tf != nil {
+			if i, what := tf.find(text); i >= 0 {
+				f.at(tf.Blocks[i], what)
+				return what
+			}
+		}
 	}
+	if !ok {
+		return s.spec(f, text)
+	}
+	f.Block, f.Number = n.title, n.number
 	return n.what
+}
+
+// at points a finding at a block, and at the section that what is about.
+func (f *Finding) at(b Block, what string) {
+	f.Block, f.Number, f.Ordinal = b.Title, b.Number, b.Ordinal
+	f.Line, f.EndLine = b.lines(what)
+}
+
+// spec reads a name of busted's: "spec/a_spec.lua @ 12: it works".
+func (s *scan) spec(f *Finding, text string) string {
+	path, rest, ok := strings.Cut(text, " @ ")
+	digits, what, colon := strings.Cut(rest, ": ")
+	n, err := strconv.Atoi(digits)
+	if !ok || !colon || err != nil || n < 1 || n > maxLine || s.census != nil || testPath(path) != nil || !strings.HasSuffix(path, ".lua") {
+		return text
+	}
+	f.File, f.Line, f.EndLine = path, n, n
+	return what
 }
 
 // locateRunning attributes a finding that names no block to the one that was
@@ -233,6 +298,11 @@ func (s *scan) see(text string, count func(*sighting)) {
 			path = n.file
 		}
 		key = blockKey(n.number, n.title)
+		if tf := s.tests[path]; tf != nil {
+			if i, _ := tf.find(text); i >= 0 {
+				key = blockKey(tf.Blocks[i].Number, tf.Blocks[i].Title)
+			}
+		}
 	}
 	f := s.file(path)
 	if f.seen == nil {
@@ -264,7 +334,7 @@ func (s *scan) closeOpen() {
 // when both are printed to one stream.
 func (s *scan) join(f Finding) {
 	for i := len(s.rec.Findings) - 1; i >= 0 && i >= len(s.rec.Findings)-maxRecords; i-- {
-		if old := &s.rec.Findings[i]; old.tap == tapOnly && sameName(f.said, old.said) && f.Detail != "" {
+		if old := &s.rec.Findings[i]; old.tap == tapOnly && f.Kind == old.Kind && sameName(f.said, old.said) && f.Detail != "" {
 			old.tap, old.Detail = tapSeen, clip(f.Detail, maxDetail)
 			if old.Line == 0 {
 				old.File, old.Line, old.EndLine = f.File, f.Line, f.EndLine
@@ -282,7 +352,7 @@ func (c *capture) write(b []byte) {
 		return
 	}
 	if !c.over {
-		c.detail.WriteString(strings.ToValidUTF8(string(b), "\uFFFD"))
+		c.detail.WriteString(strings.ToValidUTF8(string(b), "\uFFFD")) // a test may print any bytes
 		c.detail.WriteByte('\n')
 	}
 }
@@ -290,6 +360,12 @@ func (c *capture) write(b []byte) {
 // finish ends whatever is still being read.
 func (s *scan) finish() Record {
 	s.closeOpen()
+	s.closeXML()
 	s.closeMemory()
+	s.plainTAP()
+	s.count()
+	if s.garbled > 0 {
+		s.warn(fmt.Sprintf("%s of bytes that are no UTF-8, shown as \uFFFD", plural(s.garbled, "line")), s.cur, s.garble)
+	}
 	return s.rec
 }

@@ -9,12 +9,12 @@ const always = 1
 // by their second unless it is always. All others do not, but for prove's file lines.
 var attention = [256]byte{
 	'#': always, '=': always, '{': always, '}': always, '1': '.',
-	'A': always, 'B': always, 'D': always, 'F': always, 'I': always, 'N': 'o', 'S': 'e', 'T': 'e',
-	'b': 'u', 'c': 'o', 'm': 'a', 'n': 'o', 'o': 'k',
+	'A': always, 'B': always, 'D': always, 'F': always, 'H': 'E', 'I': always, 'N': 'o', 'P': 'r', 'S': 'e', 'T': 'e',
+	'b': 'u', 'c': 'o', 'f': 'a', 'm': 'a', 'n': 'o', 'o': 'k',
 }
 
-// skim passes over whole lines in the buffer that cannot matter to a scan which
-// is not inside of a finding. Nearly all of a build's are of that kind, and a log
+// skim passes over whole lines in the buffer that cannot matter to a scan that
+// is idle. Nearly all of a build's are of that kind, and a log
 // is mostly builds.
 func (lr *lineReader) skim() {
 	buf := lr.buf[:lr.end]

@@ -34,6 +34,9 @@ var kinds = map[string]bool{
 	kindMemcheck: true, kindAsan: true, kindLsan: true, kindUbsan: true, kindLeak: true,
 }
 
+// bailedOut is how Test::Builder tells of a bail-out, beside TAP's "Bail out!".
+const bailedOut = "Bailout called.  Further testing stopped:"
+
 // tap reads a TAP line: an assertion, a plan or a bail-out.
 func (s *scan) tap(l line) bool {
 	b := l.b
@@ -44,11 +47,11 @@ func (s *scan) tap(l line) bool {
 		return s.assertion(l, b[6:], false)
 	case bytes.HasPrefix(b, []byte("1..")):
 		return s.plan(b[3:])
-	case bytes.HasPrefix(b, []byte("Bailout called.  Further testing stopped:")):
-		s.bailout(l, string(bytes.TrimSpace(b[len("Bailout called.  Further testing stopped:"):])))
+	case bytes.HasPrefix(b, []byte(bailedOut)):
+		s.bailout(l, s.text(bytes.TrimSpace(b[len(bailedOut):])))
 		return true
 	case bytes.HasPrefix(b, []byte("Bail out!")):
-		s.bailout(l, string(bytes.TrimSpace(b[len("Bail out!"):])))
+		s.bailout(l, s.text(bytes.TrimSpace(b[len("Bail out!"):])))
 		return true
 	}
 	return false
@@ -85,7 +88,8 @@ func (s *scan) assertion(l line, b []byte, ok bool) bool {
 		return false
 	}
 	s.rec.Proving = true
-	text, directive := cutDirective(strings.ToValidUTF8(string(rest), "\uFFFD"))
+	text, directive := cutDirective(s.text(rest))
+	s.specFile(text)
 	f := s.current()
 	f.Tests++
 	skip := hasWord(directive, "skip") || strings.HasPrefix(strings.ToUpper(directive), "TODO & SKIP")
@@ -126,6 +130,26 @@ func (s *scan) failed(l line, text string) {
 	f := Finding{Kind: kindAssert, Name: text, Offset: l.off, said: text, tap: tapOnly}
 	s.name(&f, text)
 	s.add(f)
+	if n := len(s.rec.Findings); s.rec.Findings[n-1].Offset == l.off {
+		s.tail = n
+	}
+}
+
+// more reads what plain TAP tells of a failure below it: comments, or YAML.
+func (s *scan) more(l line) bool {
+	b := l.b
+	switch {
+	case bytes.HasPrefix(b, []byte("#   Failed ")), bytes.HasPrefix(b, []byte("# Looks like ")), b[0] != '#' && !bytes.HasPrefix(b, []byte("  ")):
+		s.tail = 0
+		return false
+	case b[0] == '#':
+		b = bytes.TrimPrefix(b[1:], []byte(" "))
+	}
+	f := &s.rec.Findings[s.tail-1]
+	if len(f.Detail)+len(b) < maxDetail {
+		f.Detail += strings.ToValidUTF8(string(b), "\uFFFD") + "\n"
+	}
+	return true
 }
 
 // name sets what an assertion is called and where it stands.
@@ -231,7 +255,7 @@ func (s *scan) diagnostic(l line) {
 // headline reads " 'NAME'", " 'NAME" of several lines, " at FILE line N." or "".
 func (s *scan) headline(b []byte) {
 	c := s.open
-	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	text := s.text(b)
 	quoted, ok := strings.CutPrefix(text, " '")
 	if !ok {
 		c.named = true
@@ -258,7 +282,7 @@ func (s *scan) moreDiagnostics(b []byte) {
 		s.name(&c.f, c.f.said)
 		s.at(string(b[1:]))
 	case !c.named:
-		more := strings.ToValidUTF8(string(bytes.TrimPrefix(b[1:], []byte(" "))), "\uFFFD")
+		more := s.text(bytes.TrimPrefix(b[1:], []byte(" ")))
 		whole, closed := strings.CutSuffix(more, "'")
 		if len(c.f.said) < maxDetail {
 			c.f.said += "\n" + whole

@@ -90,7 +90,7 @@ func (j jsonLogs) log(name string, r io.Reader) error {
 		comma = ","
 		return enc.Encode(rec)
 	})
-	end, err := json.Marshal(logEnd{Date: l.Date, Arch: l.Arch, Bytes: l.Bytes, Complete: l.Complete})
+	end, err := json.Marshal(logEnd{Date: l.Date, Arch: l.Arch, Findings: l.Findings, Bytes: l.Bytes, Complete: l.Complete})
 	if err != nil {
 		return err
 	}
@@ -102,8 +102,9 @@ func (j jsonLogs) log(name string, r io.Reader) error {
 
 // logEnd is what follows the records.
 type logEnd struct {
-	Date     string `json:"date,omitempty"`
-	Arch     string `json:"arch,omitempty"`
-	Bytes    int64  `json:"bytes"`
-	Complete bool   `json:"complete"`
+	Date     string           `json:"date,omitempty"`
+	Arch     string           `json:"arch,omitempty"`
+	Findings []report.Finding `json:"findings,omitempty"`
+	Bytes    int64            `json:"bytes"`
+	Complete bool             `json:"complete"`
 }

@@ -1,0 +1,120 @@
+package report
+
+import "slices"
+
+// source takes the test files that are at hand.
+func (s *scan) source(files []TestFile) {
+	s.tests = make(map[string]*TestFile, len(files))
+	for i := range files {
+		s.tests[files[i].Path] = &files[i]
+	}
+}
+
+// count compares the blocks that the log tells of with those of the test files.
+func (s *scan) count() {
+	if s.tests == nil {
+		return
+	}
+	seen := make(map[string]bool, len(s.rec.Files))
+	for i := range s.rec.Files {
+		f := &s.rec.Files[i]
+		seen[f.Path] = true
+		if tf := s.tests[f.Path]; tf != nil && f.State != fileSkipped {
+			f.count(*tf, s.vouched(f))
+		}
+	}
+	for path := range s.tests {
+		if !seen[path] {
+			s.rec.NotRun = append(s.rec.NotRun, path)
+		}
+	}
+	slices.Sort(s.rec.NotRun)
+}
+
+// vouched reports whether prove tells of a file, without showing its assertions,
+// that all which were planned came.
+func (s *scan) vouched(f *FileRecord) bool {
+	if f.Tests > 0 || f.Planned > 0 || f.State == "" || f.Wait&0x7f != 0 || f.Exit == 255 {
+		return false
+	}
+	return !slices.ContainsFunc(s.rec.Findings, func(x Finding) bool {
+		return x.File == f.Path && (x.Kind == kindPlan || x.Kind == kindBailout)
+	})
+}
+
+// count names the blocks of a test file that did not run. That its author left
+// one out is not missed.
+func (f *FileRecord) count(tf TestFile, vouched bool) {
+	for _, b := range tf.Blocks {
+		if b.Skip == skipSkip {
+			continue
+		}
+		f.Blocks++
+		w := f.seen[blockKey(b.Number, b.Title)]
+		if vouched && b.Skip == "" || w != nil && w.ran+w.skipped > 0 {
+			f.Ran++
+		} else {
+			f.NotRun = append(f.NotRun, Finding{Block: b.Title, Number: b.Number}.BlockName())
+		}
+	}
+}
+
+// specFile makes the file that a name of busted's stands in the current one.
+func (s *scan) specFile(text string) {
+	if s.told || s.census != nil {
+		return
+	}
+	var f Finding
+	if s.spec(&f, text); f.File != "" {
+		s.cur = f.File
+	}
+}
+
+// plainTAP ends TAP that no prove sums up: when its plan is met, that is its end.
+func (s *scan) plainTAP() {
+	if s.told || s.census != nil || s.ended || s.rec.Result != "" {
+		return
+	}
+	tests, failed, planned := 0, 0, -1
+	for _, f := range s.rec.Files {
+		tests += f.Tests
+		failed += f.Failed
+		planned = max(planned, f.Planned)
+	}
+	if planned < 0 || planned != tests {
+		return
+	}
+	s.closed = s.row
+	s.rec.Tests, s.rec.Result = tests, "PASS"
+	switch {
+	case failed > 0 || slices.ContainsFunc(s.rec.Findings, func(f Finding) bool { return f.Kind == kindBailout }):
+		s.rec.Result = "FAIL"
+	case tests == 0:
+		s.rec.Result = "NOTESTS"
+	}
+	s.rec.Files = slices.DeleteFunc(s.rec.Files, func(f FileRecord) bool { return f.Path == "" && f.Tests == 0 && tests > 0 })
+	for i := range s.rec.Files {
+		s.rec.Files[i].endPlain()
+	}
+	for i := range s.rec.Findings {
+		if f := &s.rec.Findings[i]; f.File == "" {
+			f.File = Suite
+		}
+	}
+	s.rec.Tested = len(s.rec.Files)
+}
+
+// endPlain closes a file of plain TAP whose plan is met.
+func (f *FileRecord) endPlain() {
+	if f.Path == "" {
+		f.Path = Suite
+	}
+	f.Planned = f.Tests
+	switch {
+	case f.State == fileSkipped:
+	case f.Failed > 0:
+		f.State = fileFailed
+	default:
+		f.State = fileOK
+	}
+}
