@@ -98,17 +98,12 @@ func (p *Parser) valgrindGoesOn(line []byte) bool {
 }
 
 func (p *Parser) failedTest(text []byte) bool {
-	if p.rec.inMode('l') && processGone.in(text) == nil {
-		return false
-	}
 	name, ok := failedName(text)
-	if !ok {
+	if !ok || p.rec.inMode('l') && processGone.in(text) == nil {
 		return false
 	}
 	if !bytes.HasPrefix(name, []byte("TEST")) {
-		if b := blockOfFile.in(name); b != nil {
-			name = slices.Concat(name[:len(name)-len(b[0])], b[1])
-		}
+		name = withoutFile(name)
 	}
 	p.fail(name, nil)
 	p.open.inTest = true
@@ -117,13 +112,23 @@ func (p *Parser) failedTest(text []byte) bool {
 
 // failedName returns what Test::More says has failed.
 func failedName(text []byte) (name []byte, ok bool) {
-	rest, ok := bytes.CutPrefix(text, []byte("#"))
-	spaces := leadingSpaces(rest)
-	if !ok || spaces == 0 {
-		return nil, false
+	rest, ok := after("#", text)
+	what := bytes.TrimLeft(rest, spaces)
+	name, failed := after("Failed test '", what)
+	return bytes.TrimSuffix(name, []byte("'")), ok && failed && len(what) < len(rest)
+}
+
+// withoutFile takes the file out of a name, where one stands before the block.
+func withoutFile(name []byte) []byte {
+	for dot := range name {
+		block, ok := after(".t ", name[dot:])
+		if !ok || !isBlock(block) || dot == 0 || isSpace(name[dot-1]) {
+			continue
+		}
+		start := bytes.LastIndexAny(name[:dot], spaces) + 1
+		return slices.Concat(name[:start], block)
 	}
-	rest, ok = bytes.CutPrefix(rest[spaces:], []byte("Failed test '"))
-	return bytes.TrimSuffix(rest, []byte("'")), ok
+	return name
 }
 
 func (p *Parser) diagnostic(text []byte) bool {
@@ -140,24 +145,25 @@ func (p *Parser) diagnostic(text []byte) bool {
 // isPlace tells whether a diagnostic only says where in a Perl module a test
 // was asked for.
 func isPlace(said []byte) bool {
-	place, ok := bytes.CutPrefix(said[leadingSpaces(said):], []byte("at "))
-	if !ok {
-		return false
-	}
-	place, ok = bytes.CutSuffix(place, []byte("."))
-	number := trailingDigits(place)
-	file, isModule := bytes.CutSuffix(place[:len(place)-number], []byte(".pm line "))
-	return ok && number > 0 && isModule && len(file) > 0 && isWord(file[len(file)-1])
+	place, ok := after("at ", bytes.TrimLeft(said, spaces))
+	place, ends := bytes.CutSuffix(place, []byte("."))
+	file := bytes.TrimRight(place, "0123456789")
+	numbered := len(file) < len(place)
+	file, isModule := bytes.CutSuffix(file, []byte(".pm line "))
+	return ok && ends && numbered && isModule && len(file) > 0 && isWord(file[len(file)-1])
 }
 
 // fileDone gives a file's failures their file: when it is done, and so the
 // ones since the last.
 func (p *Parser) fileDone(text []byte) bool {
-	m := fileDone.in(text)
-	if m == nil {
+	name, result, ok := bytes.Cut(text, []byte(" "))
+	name, inT := after("t/", name)
+	dots := bytes.TrimLeft(result, ".")
+	if !ok || !inT || !bytes.HasPrefix(dots, []byte(" ")) || len(dots) == len(result) ||
+		len(name) <= len(".t") || !bytes.HasSuffix(name, []byte(".t")) || bytes.ContainsAny(name, spaces) {
 		return false
 	}
-	file := p.texts.keep(m[1])
+	file := p.texts.keep(name)
 	for i := len(p.rec.Failures) - 1; i >= 0 && p.rec.Failures[i].File == nil; i-- {
 		p.rec.Failures[i].File = file
 	}

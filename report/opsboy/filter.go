@@ -51,6 +51,6 @@ func opens(line []byte) bool {
 			return true
 		}
 	}
-	_, ok := header(line)
+	_, ok := headerOfFile(line)
 	return ok
 }

@@ -71,8 +71,8 @@ const (
 
 func (p *Parser) nginx(text []byte) bool {
 	if p.rec.NginxVersion == nil {
-		if m := nginxVersion.in(text); m != nil {
-			p.rec.NginxVersion = p.texts.keep(bytes.Replace(m[1], []byte("without pool"), []byte("no pool"), 1))
+		if version, ok := after("nginx version: ", text); ok {
+			p.rec.NginxVersion = p.texts.keep(bytes.Replace(version, []byte("without pool"), []byte("no pool"), 1))
 			return true
 		}
 	}
@@ -80,16 +80,17 @@ func (p *Parser) nginx(text []byte) bool {
 	if m == nil {
 		return false
 	}
-	if string(m[1]) != "nginx: [alert]" || !bytes.Contains(m[2], []byte("lua_code_cache is off")) {
-		p.fail(m[1], m[2])
+	level, details := bytes.TrimSuffix(m[0], []byte(" ")), text[len(m[0]):]
+	if string(level) != "nginx: [alert]" || !bytes.Contains(details, []byte("lua_code_cache is off")) {
+		p.fail(level, details)
 	}
 	return true
 }
 
 func (p *Parser) build(text []byte) bool {
 	r := p.rec
-	if m := configure.in(text); m != nil {
-		r.ConfigError = p.texts.keep(m[1])
+	if why, ok := after("./configure: error: ", text); ok && len(why) > 0 {
+		r.ConfigError = p.texts.keep(why)
 		return true
 	}
 	for _, kind := range []rule{compiler, shell} {
@@ -110,11 +111,12 @@ func (p *Parser) warning(text []byte) bool {
 }
 
 func (p *Parser) segfault(text []byte) bool {
-	m := segfault.in(text)
-	if m != nil {
-		p.rec.Segfaults = p.appendNew(p.rec.Segfaults, m[1])
+	what, ok := after("Segmentation Fault: ", text)
+	if !ok || len(what) == 0 {
+		return false
 	}
-	return m != nil
+	p.rec.Segfaults = p.appendNew(p.rec.Segfaults, what)
+	return true
 }
 
 // appendNew appends what is not the same as the last.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // leak is what the old tool adds to the failure of a leak test.
@@ -74,7 +73,7 @@ type series struct {
 
 // readSeries splits as Perl does: an empty field may come first, none last.
 func readSeries(samples []byte) (s series) {
-	fields := bytes.FieldsFunc(samples, func(r rune) bool { return r < utf8.RuneSelf && isSpace(byte(r)) })
+	fields := bytes.FieldsFunc(samples, func(r rune) bool { return strings.ContainsRune(spaces, r) })
 	if len(fields) > 0 && isSpace(samples[0]) {
 		fields = append([][]byte{{}}, fields...)
 	}

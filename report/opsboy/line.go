@@ -9,7 +9,7 @@ import (
 // rule is one kind of line that the old tool knows. Its pattern is tried only
 // on a line that has its mark, since that is cheap to see.
 type rule struct {
-	mark    string
+	mark    []byte
 	first   bool // the mark stands first in the line
 	pattern *regexp.Regexp
 }
@@ -17,19 +17,19 @@ type rule struct {
 // in returns what the rule's groups hold in the line, the whole match first, or
 // nil if the line is not of its kind.
 func (r rule) in(line []byte) [][]byte {
-	if r.first && !bytes.HasPrefix(line, []byte(r.mark)) || !bytes.Contains(line, []byte(r.mark)) {
-		return nil
+	if r.first && bytes.HasPrefix(line, r.mark) || !r.first && bytes.Contains(line, r.mark) {
+		return r.pattern.FindSubmatch(line)
 	}
-	return r.pattern.FindSubmatch(line)
+	return nil
 }
 
 // starts makes the rule of a line that starts with mark, has that of one that
 // holds it somewhere.
 func starts(mark, rest string) rule {
-	return rule{mark, true, perl("^" + regexp.QuoteMeta(mark) + rest)}
+	return rule{[]byte(mark), true, perl("^" + regexp.QuoteMeta(mark) + rest)}
 }
 
-func has(mark, pattern string) rule { return rule{mark, false, perl(pattern)} }
+func has(mark, pattern string) rule { return rule{[]byte(mark), false, perl(pattern)} }
 
 // perl compiles a pattern to match what Perl would in a string of bytes.
 func perl(pattern string) *regexp.Regexp {
@@ -45,13 +45,10 @@ var (
 	archI386       = has("i386", `^(?:ARCH )?Linux .*\bi386\b`)
 	archAMD64      = has("x86_64", `^(?:ARCH )?Linux .*\bx86_64\b`)
 
-	making       = starts("making ", `(\S+) \.\.\.$`)
 	goalName     = starts("t", `([rvwhlo]*)-(resty-cli|sregex|(?:ngx_|lua-)[-_A-Za-z0-9]+)$`)
 	commit       = starts("commit ", `([0-9a-f]+)$`)
 	commitDate   = has("Date:", `Date:\s+([A-Z][a-z]{2} [A-Z][a-z]{2} \d+ .*)`)
-	nginxVersion = starts("nginx version: ", `(.*)`)
-	nginxError   = has("nginx: [", `^(nginx: \[(?:emerg|alert|error)\]) (.*)`)
-	configure    = starts("./configure: error: ", `(.+)`)
+	nginxError   = starts("nginx: [", `(?:emerg|alert|error)\] `)
 	compiler     = has(": error: ", `^/home/\S+?\w+\.c:\d+:\d+: error: .*`)
 	shell        = starts("sh: -c: line ", `\d+: .*error`)
 	warning      = has("WARNING: ", `\bWARNING: (.+)`)
@@ -63,25 +60,27 @@ var (
 	valgrind     = starts("==", `\d+==\s+`)
 	valgrindMore = starts("==", `\d+== `)
 	processGone  = has("the nginx process ", `the nginx process \d+ is gone`)
-	blockOfFile  = has(".t TEST ", `\S+\.t (TEST \d+: .*)$`)
 	failedOf     = has("Looks like you failed ", `^\s*Looks like you failed \d+ tests of \d+\.\s*$`)
-	fileDone     = starts("t/", `(\S+\.t) \.+ `)
-	segfault     = starts("Segmentation Fault: ", `(.+)`)
 )
 
 // header returns the block that a line names, as prove's diagnostics or
 // Test::Nginx start it: with its file or without.
 func header(line []byte) (block []byte, ok bool) {
+	if block, ok = headerOfFile(line); ok {
+		return block, true
+	}
+	return line, isBlock(line)
+}
+
+func headerOfFile(line []byte) (block []byte, ok bool) {
 	n := 0
 	for n < len(line) && inPath[line[n]] {
 		n++
 	}
-	if n > 0 && len(line) > n+2 && line[n] == '.' && line[n+1] == 't' && isSpace(line[n+2]) {
-		if block := line[n+3:]; isBlock(block) {
-			return block, true
-		}
+	if n == 0 || len(line) <= n+2 || line[n] != '.' || line[n+1] != 't' || !isSpace(line[n+2]) {
+		return nil, false
 	}
-	return line, isBlock(line)
+	return line[n+3:], isBlock(line[n+3:])
 }
 
 // inPath holds the bytes of a test file's path, but for its extension.
@@ -107,21 +106,16 @@ func digits(b []byte) int {
 	return n
 }
 
-func trailingDigits(b []byte) int {
-	n := len(b)
-	for n > 0 && '0' <= b[n-1] && b[n-1] <= '9' {
-		n--
+// after returns what follows the prefix of a line.
+func after(prefix string, line []byte) (rest []byte, ok bool) {
+	if len(line) < len(prefix) || string(line[:len(prefix)]) != prefix {
+		return nil, false
 	}
-	return len(b) - n
+	return line[len(prefix):], true
 }
 
-func leadingSpaces(b []byte) int {
-	n := 0
-	for n < len(b) && isSpace(b[n]) {
-		n++
-	}
-	return n
-}
+// spaces are Perl's, in a string of bytes.
+const spaces = "\t\n\v\f\r "
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 

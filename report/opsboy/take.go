@@ -83,12 +83,13 @@ func (p *Parser) findArch(text []byte) {
 // making begins a goal, or something that a goal needs: what goes wrong there
 // belongs to no goal.
 func (p *Parser) making(text []byte) bool {
-	m := making.in(text)
-	if m == nil {
+	what, ok := after("making ", text)
+	what, goesOn := bytes.CutSuffix(what, []byte(" ..."))
+	if !ok || !goesOn || len(what) == 0 || bytes.ContainsAny(what, spaces) {
 		return false
 	}
-	p.versions.makingLuajit = bytes.HasPrefix(m[1], []byte("luajit"))
-	g := goalName.in(m[1])
+	p.versions.makingLuajit = bytes.HasPrefix(what, []byte("luajit"))
+	g := goalName.in(what)
 	if g == nil {
 		p.rec = nil
 		return true
