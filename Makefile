@@ -25,6 +25,8 @@ RELEASE := $(if $(VERSION),-X main.release=$(VERSION))
 # How long the tests of one package may take, and each fuzz target runs.
 TIMEOUT ?= 15m
 FUZZTIME ?= 20s
+# How many days make soak tries.
+SEEDS ?= 10000
 # Arguments of the demo, such as ARGS="--addr 127.0.0.1:8080 --variant fail".
 ARGS ?=
 PKG ?= ./...
@@ -55,6 +57,10 @@ bench: go ## time report.Parse and plan.Pack ten times; OLD=FILE compares with a
 .PHONY: fuzz
 fuzz: go ## fuzz each target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME) $(PKG)
+
+.PHONY: soak
+soak: go ## days of a fleet with faults, SEEDS of them (10000), in virtual time
+	ORTEST_SEEDS=$(SEEDS) go test -run 'TestDaysOfFaults' -count 1 -timeout 60m ./runnerfleet/ec2
 
 .PHONY: golden
 golden: build ## rewrite the golden files; read the diff before you commit it
