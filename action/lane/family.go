@@ -207,7 +207,15 @@ func listens(port int) bool {
 // tail returns the last lines of a file in one line.
 func tail(path string) string {
 	b, err := os.ReadFile(path)
-	if err != nil || len(b) == 0 {
+	if err != nil {
+		return err.Error()
+	}
+	return lastLines(b)
+}
+
+// lastLines returns the end of an output in one line.
+func lastLines(b []byte) string {
+	if len(b) == 0 {
 		return "it printed nothing"
 	}
 	b = b[max(0, len(b)-500):]

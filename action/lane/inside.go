@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -65,6 +67,9 @@ func Main(args []string) int {
 		fmt.Fprintln(os.Stderr, "ortest lane: this is no lane; ortest run makes them")
 		return 2
 	}
+	// Whoever is in the lane may send signals, and none ends it. They are not
+	// ignored, which the command would inherit, but taken and not looked at.
+	signal.Notify(make(chan os.Signal, 1))
 	unix.CloseOnExec(fdTold)
 	told := os.NewFile(fdTold, "told")
 	var r report
@@ -93,6 +98,9 @@ func enter() error {
 	if err := mounts(l); err != nil {
 		return err
 	}
+	if err := setup(l.Setup); err != nil {
+		return err
+	}
 	if os.Getuid() != 0 {
 		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 			return fmt.Errorf("give up capabilities: %w", err)
@@ -102,6 +110,20 @@ func enter() error {
 		return err
 	}
 	return syscall.Exec("/proc/self/exe", []string{"ortest", Word, entered}, os.Environ())
+}
+
+// setup runs commands that need the capabilities. The lock that iptables takes
+// is that of the machine unless it is told another.
+func setup(commands [][]string) error {
+	for _, argv := range commands {
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Dir = "/"
+		cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XTABLES_LOCKFILE=/tmp/.xtables.lock"}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, lastLines(out))
+		}
+	}
+	return nil
 }
 
 // loopback switches the lane's only interface on.
