@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ortest/ortest/action/lane"
 )
 
 // Exit codes (STYLE: 0 good, 1 a verdict is bad, 2 wrong usage, 3 we failed).
@@ -43,6 +45,9 @@ func usage(err error) error { return &exitError{exitUsage, err} }
 var errBadVerdict = &exitError{code: exitBad}
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == lane.Word {
+		os.Exit(lane.Main(os.Args[2:]))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -92,7 +97,7 @@ func newRoot() *cobra.Command {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
-	root.AddCommand(a.judge())
+	root.AddCommand(a.judge(), a.run())
 	markUsage(root)
 	return root
 }
