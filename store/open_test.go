@@ -135,6 +135,7 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 		5: `UPDATE instances SET on_demand = 1, params = '{}', tries = 1, retry_at = 1`,
 		6: `INSERT INTO approvals VALUES ('o/n', 1, 'abc', 'ada', 1); INSERT INTO results VALUES (1, 't-a', '{}'); INSERT INTO marks VALUES ('m', 1);
 			INSERT INTO audit (at, who, did, repo, pull, run, sha, note) VALUES (1, 'ada', 'run', 'o/n', 1, '1', 'abc', '')`,
+		7: `INSERT INTO notes VALUES ('w', 1)`,
 	}
 	path := filepath.Join(t.TempDir(), "ortest.db")
 	db, err := sql.Open("sqlite", source(path))
