@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/runnerfleet"
 )
@@ -26,6 +27,7 @@ func (b *Bot) Buckets(ctx context.Context) ([]runnerfleet.Bucket, error) {
 		if r.State != Running {
 			continue
 		}
+		last := longest(r.Plan)
 		for i := range r.Plan.Buckets {
 			if !r.unfinished(i) {
 				continue
@@ -36,10 +38,23 @@ func (b *Bot) Buckets(ctx context.Context) ([]runnerfleet.Bucket, error) {
 				Arch:     r.Plan.Options.Arch,
 				Type:     r.Plan.Options.InstanceType,
 				Deadline: r.Deadline,
+				OnDemand: i == last || r.Lost[i] > 0,
 			})
 		}
 	}
 	return want, nil
+}
+
+// longest is the bucket that the run's end waits for: to lose its machine would cost
+// the most.
+func longest(p plan.Plan) int {
+	last := 0
+	for i, b := range p.Buckets {
+		if b.P90 > p.Buckets[last].P90 {
+			last = i
+		}
+	}
+	return last
 }
 
 func (r *Run) unfinished(bucket int) bool {
