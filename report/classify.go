@@ -59,7 +59,8 @@ func merged(fs []Finding) []Finding {
 	}
 	for id, n := range times {
 		if n > 1 {
-			out[at[id]].Detail = clip(fmt.Sprintf("Seen %d times, first:\n%s", n, out[at[id]].Detail), maxDetail)
+			seen := fmt.Sprintf("(seen %d times; this is the first)\n", n)
+			out[at[id]].Detail = clip(out[at[id]].Detail, maxDetail-len(seen)) + seen
 		}
 	}
 	return out

@@ -106,6 +106,17 @@ func (e *Expectation) tooOften(k, n int) bool {
 	return tail < 0.01
 }
 
+// Named returns the finding with the block and the name that an assertion's
+// text has, as printed: "TEST 3: title - response_body - response is expected".
+func (f Finding) Named(text string) Finding {
+	n, ok := splitName(text)
+	f.Name = n.what
+	if ok {
+		f.Block, f.Number = n.title, n.number
+	}
+	return f
+}
+
 // field returns the part of a finding that a match speaks of.
 func (f Finding) field(name string) string {
 	switch name {

@@ -97,7 +97,7 @@ func newRoot() *cobra.Command {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
-	root.AddCommand(a.judge(), a.run())
+	root.AddCommand(a.judge(), a.expectations())
 	markUsage(root)
 	return root
 }

@@ -23,6 +23,7 @@ var rooms = []Room{
 	{"plan/catalog", []string{"plan"}},
 	{"report", []string{"plan"}},
 	{"report/result", []string{"report", "plan"}},
+	{"report/expect", []string{"report", "plan"}},
 	{"report/html", []string{"report", "report/result", "plan"}},
 	{"report/opsboy", nil},
 	{"workflows", []string{"plan"}},

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ortest/ortest/plan/catalog"
+	"github.com/ortest/ortest/report"
+	"github.com/ortest/ortest/report/expect"
+)
+
+func (a *app) expectations() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "expectations",
+		Short:   "Keep the lists of known failures in order",
+		Example: "  ortest expectations lint --mirror ./repos\n  ortest expectations test run.log.gz",
+		Args:    knownCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.expectationsImport())
+	return cmd
+}
+
+// importHeader is what the imported files begin with; the licence asks for it.
+var importHeader = []string{
+	"Known failures of %s, carried over from the white list of openresty/opsboy,",
+	"misc/logs/parse-logs at d61ccb5, by ortest expectations import.",
+	"Copyright (c) Yichun Zhang, OpenResty Inc. BSD-2-Clause: see LICENSE-opsboy.txt.",
+}
+
+func (a *app) expectationsImport() *cobra.Command {
+	var out, data, since, overlay string
+	var dirs mirrors
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Carry the old white list over, one file a project",
+		Long: "Carry the old tool's white list (JSON) over into files of expectations, one a project, and say what could not be carried and why. " +
+			"With --mirror each file and title is looked up at the repository's HEAD: what moved is corrected, what is dead is left out.",
+		Example: "  ortest expectations import data/expectations.json --out expectations --mirror ./repos",
+		Args:    oneArg("name one file, or - for the standard input"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			day := time.Now().UTC()
+			if since != "" {
+				var err error
+				if day, err = time.Parse(time.DateOnly, since); err != nil {
+					return usage(fmt.Errorf("--since %q: want a date such as 2026-01-31", shortened(since)))
+				}
+			}
+			text, err := readInput(cmd, args[0])
+			if err != nil {
+				return fmt.Errorf("import expectations: %w", err)
+			}
+			c, err := openCatalog(overlay)
+			if err != nil {
+				return err
+			}
+			src := source{cmd: cmd, catalog: c, dirs: dirs}
+			in := expect.Importing{Since: day, Modes: src.modes}
+			if len(dirs) > 0 {
+				in.Source = src.census
+			}
+			imported, err := expect.Import(text, in)
+			if err != nil {
+				return usage(fmt.Errorf("%s: %w; nothing was imported", args[0], err))
+			}
+			if src.failed != nil {
+				return src.failed
+			}
+			if out == "" {
+				out = filepath.Join(data, "expectations")
+			}
+			if err := writeExpectations(out, imported); err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), importReport{imported.Total, imported.Carried, len(imported.Entries), out, imported.Notes})
+			}
+			return a.told(cmd.OutOrStdout(), out, imported)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "write the files to `DIR` (default DATA/expectations, where judge finds them)")
+	f.StringVar(&data, "data", defaultData(""), "the data directory is `DIR`")
+	f.StringVar(&since, "since", "", "the entries hold from `DATE` (default today)")
+	f.StringArrayVar((*[]string)(&dirs), "mirror", nil, "look files and titles up in the git repositories in `DIR`")
+	f.BoolVar(&asJSON, "json", false, "write the report as JSON")
+	catalogFlag(cmd, &overlay)
+	return cmd
+}
+
+type importReport struct {
+	Entries  int           `json:"entries"`
+	Carried  int           `json:"carried"`
+	Projects int           `json:"projects"`
+	Out      string        `json:"out"`
+	Notes    []expect.Note `json:"notes"`
+}
+
+// writeExpectations writes the files after it has read each as a judge would.
+func writeExpectations(dir string, in expect.Imported) error {
+	files := make(map[string][]byte)
+	for _, project := range slices.Sorted(maps.Keys(in.Entries)) {
+		header := slices.Clone(importHeader)
+		header[0] = fmt.Sprintf(header[0], project)
+		name := filepath.Join(dir, project+".yaml")
+		files[name] = expect.Write(header, in.Entries[project])
+		if _, err := report.ReadExpectations(name, files[name]); err != nil {
+			return fmt.Errorf("import expectations: what was made cannot be read: %w", err)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write expectations: %w; choose another directory with --out", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := os.WriteFile(name, files[name], 0o644); err != nil {
+			return fmt.Errorf("write expectations: %w; choose another directory with --out", err)
+		}
+	}
+	return nil
+}
+
+// told prints what was carried, what was not, and why.
+func (a *app) told(w io.Writer, dir string, in expect.Imported) error {
+	if a.quiet {
+		return nil
+	}
+	fmt.Fprintf(w, "%d of %d entries carried, in %d files in %s\n", in.Carried, in.Total, len(in.Entries), shownText(dir))
+	dropped, causes := make(map[string]int), make(map[string]int)
+	for _, n := range in.Notes {
+		if n.Dropped {
+			dropped[n.Cause]++
+		} else {
+			causes[n.Cause]++
+		}
+	}
+	for _, cause := range slices.Sorted(maps.Keys(dropped)) {
+		fmt.Fprintf(w, "not carried, %s: %d\n", cause, dropped[cause])
+	}
+	for _, cause := range slices.Sorted(maps.Keys(causes)) {
+		fmt.Fprintf(w, "carried with a change, %s: %d\n", cause, causes[cause])
+	}
+	for _, n := range in.Notes {
+		verb := "carried as " + n.ID
+		if n.Dropped {
+			verb = "not carried"
+		}
+		fmt.Fprintf(w, "entry %d (%s) %s: %s\n", n.Number, shownText(n.Project), verb, shownText(n.Text))
+	}
+	return nil
+}
+
+// source looks projects up: their modes in the catalog, their test files in the
+// mirrors, at a revision. The first error is kept, since what is asked for in
+// the middle of a run has no way to return one.
+type source struct {
+	cmd     *cobra.Command
+	catalog *catalog.Catalog
+	dirs    mirrors
+	rev     string // "" is HEAD
+	seen    map[string][]report.TestFile
+	failed  error
+}
+
+func (s *source) modes(project string) []string {
+	p, _ := s.catalog.Project(project)
+	return p.Modes
+}
+
+func (s *source) census(project string) ([]report.TestFile, bool) {
+	if files, ok := s.seen[project]; ok {
+		return files, files != nil
+	}
+	if s.seen == nil {
+		s.seen = make(map[string][]report.TestFile)
+	}
+	s.seen[project] = nil
+	p, ok := s.catalog.Project(project)
+	if !ok {
+		return nil, false
+	}
+	dir, ok := s.dirs.find(p)
+	if !ok {
+		return nil, false
+	}
+	rev := s.rev
+	if rev == "" {
+		rev = "HEAD"
+	}
+	files, err := census(s.cmd.Context(), dir, rev)
+	if err != nil {
+		s.failed = errors.Join(s.failed, err)
+		return nil, false
+	}
+	s.seen[project] = files
+	return files, files != nil
+}
