@@ -216,9 +216,14 @@ func (p *pass) terminate(ctx context.Context) error {
 	var errs []error
 	if p.step.Instance != "" {
 		at := situation{wanted: p.wanted, listening: p.listening}
+		seen := p.console(ctx)
 		in, err := p.update(ctx, func(in *Instance) bool {
 			why := in.overdue(at, p.now, p.Limits)
-			return why != "" && in.advance(event{kind: ended, reason: why, lost: why != reasonUnwanted}, p.now)
+			e := event{kind: ended, reason: why, lost: why != reasonUnwanted}
+			if why == reasonNoEnrol {
+				e.reason += seen
+			}
+			return why != "" && in.advance(e, p.now)
 		})
 		if err != nil {
 			return err
@@ -237,6 +242,28 @@ func (p *pass) terminate(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// console returns what a machine that never enrolled printed last, to follow why it
+// went; "" when there is nothing to be had. Nobody else will ever see it.
+func (p *pass) console(ctx context.Context) string {
+	cloud, ok := p.Cloud.(Console)
+	if !ok || p.step.Reason != reasonNoEnrol || p.step.CloudID == "" {
+		return ""
+	}
+	text, err := cloud.ConsoleOutput(ctx, p.step.CloudID)
+	if err != nil {
+		p.Log.Warn("no console output", "instance", p.step.Instance, "err", err)
+		return ""
+	}
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	if len(lines) == 0 {
+		return ""
+	}
+	return "; its console ends: " + printable(strings.Join(lines[max(0, len(lines)-consoleLines):], " | "))
+}
+
+// consoleLines of a console are shown.
+const consoleLines = 5
 
 // confirm forgets an instance whose machine is gone, once Work knows.
 func (p *pass) confirm(ctx context.Context) error {
