@@ -31,7 +31,8 @@ type Observation struct {
 // History is what is known of durations. The zero value is empty and usable.
 // It keeps the newest observations of each key and is not safe for concurrent use.
 type History struct {
-	seen map[historyKey][]Observation // newest first
+	seen  map[historyKey][]Observation // newest first
+	cores map[historyKey][]string      // the nginx cores of a key without one, newest first
 }
 
 type historyKey struct{ arch, nginx, goal, file, phase string }
@@ -76,10 +77,24 @@ func (h *History) Add(o Observation) error {
 	if slices.Contains(all, o) {
 		return nil
 	}
+	if len(all) == 0 {
+		h.addCore(o)
+	}
 	at, _ := slices.BinarySearchFunc(all, o, newestFirst)
 	all = slices.Insert(all, at, o)
 	h.seen[o.key()] = all[:min(len(all), keepRuns)]
 	return nil
+}
+
+// addCore remembers that something is known on a core.
+func (h *History) addCore(o Observation) {
+	if h.cores == nil {
+		h.cores = map[historyKey][]string{}
+	}
+	k := o.key()
+	k.nginx = ""
+	at, _ := slices.BinarySearchFunc(h.cores[k], o.Nginx, func(a, b string) int { return compareCores(b, a) })
+	h.cores[k] = slices.Insert(h.cores[k], at, o.Nginx)
 }
 
 func newestFirst(a, b Observation) int {
@@ -155,16 +170,8 @@ func (h *History) Estimate(o Observation) (File, bool) {
 		e.Path = o.File
 		return e, true
 	}
-	var cores []string
-	for other := range h.seen {
-		at := other
-		at.nginx = k.nginx
-		if at == k && other.nginx != k.nginx {
-			cores = append(cores, other.nginx)
-		}
-	}
-	slices.SortFunc(cores, func(a, b string) int { return compareCores(b, a) })
-	for _, core := range cores {
+	k.nginx = ""
+	for _, core := range h.cores[k] {
 		k.nginx = core
 		if e, ok := estimate(h.seen[k]); ok {
 			e.Path = o.File

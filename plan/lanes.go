@@ -49,6 +49,9 @@ func (p *parter) layLanes(limits []int64, lanes int) layout {
 		lo = max(lo, lay.endLower)
 	}
 	for range 8 {
+		if p.stopped() {
+			break
+		}
 		target := lo + (hi-lo)/2
 		next := p.filled(target, lanes, len(bays))
 		if next == nil || !p.inTime(next, limits[0]) {
@@ -65,17 +68,20 @@ func (p *parter) layLanes(limits []int64, lanes int) layout {
 
 // laneEnd is what the longest of n machines takes at least.
 func (p *parter) laneEnd(n, lanes int) int64 {
-	var wall, cpu int64
+	var wall, cpu, most int64
 	for _, pt := range p.wholes() {
 		wall += pt.wall
 		cpu += pt.cpu
+		if p.in.Split == "never" {
+			most = max(most, pt.wall)
+		}
 	}
 	for _, pt := range p.laneParts() {
 		moreWall, moreCPU := p.idle(pt, lanes)
 		wall += moreWall
 		cpu += moreCPU
 	}
-	return max(wall/int64(n*lanes), cpu/int64(n*p.in.Cores))
+	return max(most, wall/int64(n*lanes), cpu/int64(n*p.in.Cores))
 }
 
 // lanesAt returns machines that end within limit. Where heavy pieces meet, a

@@ -109,6 +109,10 @@ func (p *parter) best() layout {
 	best := p.lay(lanes[0])
 	lower := best.lower
 	for _, l := range lanes[1:] {
+		if p.stopped() {
+			lower = 1 // other lanes might have needed fewer machines
+			break
+		}
 		lay := p.lay(l)
 		lower = min(lower, lay.lower) // a bound holds only for its own lanes
 		if p.compare(lay, best) < 0 {
@@ -118,6 +122,9 @@ func (p *parter) best() layout {
 	best.lower = lower
 	return best
 }
+
+// stopped says whether the time for planning is used up.
+func (p *parter) stopped() bool { return p.in.Stop != nil && p.in.Stop() }
 
 // compare orders layouts by machines, money, end.
 func (p *parter) compare(a, b layout) int {

@@ -38,7 +38,7 @@ func (c *Catalog) InputFrom(r plan.Request, goals []plan.Goal, h *plan.History) 
 	if e, ok := h.Estimate(plan.Observation{Arch: r.Options.Arch, Phase: "boot"}); ok && !r.BootSet {
 		in.Boot = e.P90
 	}
-	est := estimator{c: c, h: h, r: r}
+	est := estimator{c: c, h: h, r: r, core: c.Core(r.Options.Nginx)}
 	for _, g := range goals {
 		in.Work = append(in.Work, est.work(g))
 	}
@@ -60,6 +60,7 @@ type estimator struct {
 	c       *Catalog
 	h       *plan.History
 	r       plan.Request
+	core    string // nginx core that is asked for
 	basis   basis
 	cpu     int // goals whose CPU share was measured
 	guessed []string
@@ -67,7 +68,7 @@ type estimator struct {
 }
 
 func (e *estimator) asked(g plan.Goal) plan.Observation {
-	return plan.Observation{Arch: e.r.Options.Arch, Nginx: e.c.Core(e.r.Options.Nginx), Goal: g.String()}
+	return plan.Observation{Arch: e.r.Options.Arch, Nginx: e.core, Goal: g.String()}
 }
 
 func (e *estimator) work(g plan.Goal) plan.Work {
