@@ -23,7 +23,8 @@ type logWriter interface {
 
 // logFormats are what logs can be written as.
 var logFormats = map[string]func(io.Writer) logWriter{
-	"json": func(w io.Writer) logWriter { return jsonLogs{w} },
+	"json":   func(w io.Writer) logWriter { return jsonLogs{w} },
+	"opsboy": func(w io.Writer) logWriter { return &opsboyLogs{w: w} },
 }
 
 func (a *app) parse() *cobra.Command {
@@ -35,7 +36,7 @@ func (a *app) parse() *cobra.Command {
 			"json writes one object for each log: {schema, log, records, date, arch, bytes, complete}. A record is one goal's part of the log: " +
 			"goal, line, offset and bytes say where it stands, files counts assertions for each test file, findings are failures with their " +
 			"block and byte offset, warnings and leaks stand apart. No summary by prove means that result is missing; complete says whether the log has its wrapper's last line.\n\n" +
-			"opsboy writes what the old parse-logs does.",
+			"opsboy writes the one JSON value that the old parse-logs makes of all logs together; docs/differences.md lists the exceptions.",
 		Example: "  ortest parse run.log.gz\n  ortest parse --format opsboy run.log >run.json\n  prove -r t 2>&1 | ortest parse -",
 		Args:    someLogs,
 		RunE: func(cmd *cobra.Command, args []string) error {
