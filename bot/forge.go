@@ -13,6 +13,16 @@ type Forge interface {
 	Conversation
 	Checks
 	Actions
+	Lists
+}
+
+// Lists are what sweeps read: everything that webhooks may have failed to tell.
+type Lists interface {
+	Repositories(ctx context.Context) ([]Repo, error) // that the bot serves
+	// Heads returns the open pull requests that changed at since or later.
+	Heads(ctx context.Context, repo Repo, since time.Time) ([]PullEvent, error)
+	// Texts returns what was written or edited on issues and pull requests since then.
+	Texts(ctx context.Context, repo Repo, since time.Time) ([]CommentEvent, error)
 }
 
 // Conversation is a pull request and what is said on it.
@@ -155,6 +165,7 @@ type CommentEvent struct {
 	SenderBot bool
 	Ours      bool      // sent by this App
 	At        time.Time // when the text became what it is
+	Created   time.Time // when it was written first
 	Source    string    // how the bot heard of it, for a person
 }
 

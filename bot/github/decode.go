@@ -209,7 +209,7 @@ func (p *payload) text(field string, c *comment, app App, e bot.CommentEvent) (b
 	}
 	e.Action, e.ID, e.Body, e.Was = p.Action, c.ID, *c.Body, p.Changes.Body.From
 	e.Author, e.Sender, e.SenderBot = c.User.Login, p.Sender.Login, p.Sender.Type == "Bot"
-	e.Ours, e.At = app.ours(c, p.Sender), c.CreatedAt
+	e.Ours, e.At, e.Created = app.ours(c, p.Sender), c.CreatedAt, c.CreatedAt
 	if p.Action == "edited" && c.UpdatedAt.After(c.CreatedAt) {
 		e.At = c.UpdatedAt
 	}

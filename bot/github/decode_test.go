@@ -22,7 +22,7 @@ const (
 func TestDecode(t *testing.T) {
 	at := time.Date(2026, 1, 2, 15, 0, 0, 0, time.UTC)
 	repo := bot.Repo{Installation: 7, Owner: "ortest-examples", Name: "hello"}
-	written := bot.CommentEvent{Repo: repo, Number: 5, OnPull: true, Action: "created", ID: 9, Body: "/ortest hello", Author: "agentzh", Sender: "agentzh", At: at}
+	written := bot.CommentEvent{Repo: repo, Number: 5, OnPull: true, Action: "created", ID: 9, Body: "/ortest hello", Author: "agentzh", Sender: "agentzh", At: at, Created: at}
 	aCheck := `"check_run":{"name":"ortest / t-a","head_sha":"` + head + `","external_id":"7","app":{"id":42}}`
 	like := func(change func(*bot.CommentEvent)) bot.Event {
 		c := written

@@ -35,6 +35,9 @@ type Config struct {
 	// RunnerGroup is the id of the group that minted runners join; 0 means 1,
 	// the default group.
 	RunnerGroup int64
+	// Redeliver is the wait after a delivery's first failure, before it is asked
+	// for again; a minute when zero. It doubles with each.
+	Redeliver time.Duration
 	// Transport does the requests; nil means one like Go's default.
 	Transport http.RoundTripper
 	Log       *slog.Logger
@@ -75,6 +78,9 @@ func New(cfg Config) (*Forge, error) {
 	}
 	if cfg.RunnerGroup == 0 {
 		cfg.RunnerGroup = 1
+	}
+	if cfg.Redeliver == 0 {
+		cfg.Redeliver = time.Minute
 	}
 	if cfg.Transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()

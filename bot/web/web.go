@@ -1,5 +1,6 @@
-// Package web serves the bot's pages: the newest runs, a run, and its goals'
-// logs. They are read-only, and need neither scripts nor a login.
+// Package web serves the bot's pages: the newest runs, a run, its goals' logs,
+// the instances and the audit log. They are read-only, and need neither scripts
+// nor a login. Beside them it serves what monitors ask for: /healthz and /metrics.
 package web
 
 import (
@@ -7,6 +8,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/html"
+	"github.com/ortest/ortest/runnerfleet"
 )
 
 // Config is what the pages are made from. All fields are required.
@@ -26,20 +29,34 @@ type Config struct {
 	Store interface {
 		Run(ctx context.Context, id string) (bot.Run, error)
 		RecentRuns(ctx context.Context, limit int) ([]bot.Run, error)
+		LiveRuns(ctx context.Context) ([]bot.Run, error)
+		AuditLog(ctx context.Context, after int64, limit int) ([]bot.Audit, error)
+		// Stats returns how many there are, by metric and label value.
+		Stats(ctx context.Context) (map[string]map[string]float64, error)
 	}
-	Log *slog.Logger
+	Instances func(ctx context.Context) ([]runnerfleet.Instance, error)
+	Log       *slog.Logger
 }
 
-//go:embed runs.gohtml
+//go:embed *.gohtml
 var files embed.FS
 
 // listed is how many runs the list shows.
 const listed = 100
 
-// Handler serves /runs, /runs/ID and /runs/ID/logs/GOAL.
+// Handler serves /runs, /runs/ID, /runs/ID/logs/GOAL, /queue, /machines, /audit,
+// /audit.jsonl, /metrics and /healthz.
 func Handler(cfg Config) http.Handler {
-	p := &pages{Config: cfg, list: template.Must(template.ParseFS(files, "runs.gohtml"))}
+	p := &pages{
+		Config: cfg, list: template.Must(template.ParseFS(files, "runs.gohtml")), table: template.Must(template.ParseFS(files, "table.gohtml")),
+	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /queue", p.serve(p.queue))
+	mux.HandleFunc("GET /machines", p.serve(p.machines))
+	mux.HandleFunc("GET /audit", p.serve(p.audit))
+	mux.HandleFunc("GET /audit.jsonl", p.auditLines)
+	mux.HandleFunc("GET /metrics", p.serve(p.metrics))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /runs", p.serve(p.runs))
 	mux.HandleFunc("GET /runs/{id}", p.serve(p.run))
 	mux.HandleFunc("GET /runs/{id}/logs/{goal}", p.serve(p.log))
@@ -48,7 +65,7 @@ func Handler(cfg Config) http.Handler {
 
 type pages struct {
 	Config
-	list *template.Template
+	list, table *template.Template
 }
 
 // serve answers with a page once it is whole.
@@ -84,10 +101,40 @@ func (p *pages) runs(r *http.Request, _ http.Header, body *bytes.Buffer) error {
 	if err != nil {
 		return err
 	}
+	type row struct {
+		bot.Run
+		Verdict string // "" while there is none
+	}
+	var rows []row
+	for _, run := range runs {
+		one := row{Run: run}
+		if run.State == bot.Closed || run.State == bot.Ended {
+			if one.Verdict, err = p.verdict(r.Context(), run); err != nil {
+				return err
+			}
+		}
+		rows = append(rows, one)
+	}
 	return p.list.Execute(body, struct {
 		Style template.CSS
-		Runs  []bot.Run
-	}{html.Style(), runs})
+		Runs  []row
+	}{html.Style(), rows})
+}
+
+// verdict is the worst of what a run's goals came to.
+func (p *pages) verdict(ctx context.Context, run bot.Run) (string, error) {
+	view, err := p.Bot.View(ctx, run)
+	if err != nil {
+		return "", err
+	}
+	var results []report.GoalResult
+	for _, g := range view.Goals {
+		if g.Result == nil {
+			return string(report.Incomplete), nil
+		}
+		results = append(results, *g.Result)
+	}
+	return string(report.Overall(results)), nil
 }
 
 func (p *pages) run(r *http.Request, _ http.Header, body *bytes.Buffer) error {

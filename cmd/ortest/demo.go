@@ -88,6 +88,7 @@ type demo struct {
 	onceAsked                     bool
 	out, err                      io.Writer
 	log                           *slog.Logger
+	deaf                          bool // no webhook ever comes
 	wrap                          func(*systemConfig)
 
 	mu sync.Mutex // guards variant once the demo serves
@@ -140,7 +141,7 @@ func (d *demo) open(ctx context.Context, dir *demoDir) error {
 	}
 	d.gh, err = githubtest.Open(githubtest.Config{
 		Dir: filepath.Join(dir.path, "github"), URL: d.url, AppID: demoAppID, AppKey: &key.PublicKey,
-		WebhookURL: d.url + "/webhook", WebhookSecret: dir.state.WebhookSecret, Log: d.log,
+		WebhookURL: d.webhook(), WebhookSecret: dir.state.WebhookSecret, Log: d.log,
 	})
 	if err != nil {
 		return err
@@ -156,6 +157,13 @@ func (d *demo) open(ctx context.Context, dir *demoDir) error {
 		return errors.Join(err, d.gh.Close())
 	}
 	return nil
+}
+
+func (d *demo) webhook() string {
+	if d.deaf {
+		return ""
+	}
+	return d.url + "/webhook"
 }
 
 func (d *demo) config(dir *demoDir) (systemConfig, error) {
@@ -179,14 +187,16 @@ func (d *demo) config(dir *demoDir) (systemConfig, error) {
 		App:      github.App{ID: demoAppID, Slug: "ortest"},
 		GitHub:   github.Config{AppID: demoAppID, Key: []byte(dir.state.AppKey), BaseURL: d.url + "/api/v3", Log: d.log},
 		Secrets:  [][]byte{[]byte(dir.state.WebhookSecret)},
-		Catalog:  c,
+		Catalog:  func() *catalog.Catalog { return c },
 		Cloud:    cloud,
 		FleetKey: fleetKey,
 		Limits: runnerfleet.Limits{
 			MaxInstances: 4, MaxAge: 4 * time.Hour, BootGrace: time.Minute, Silence: 30 * time.Second, Settle: 2 * time.Second,
 		},
-		Pace: time.Second,
-		Log:  d.log,
+		Pace:  time.Second,
+		Hold:  time.Second,
+		Sweep: 10 * time.Second,
+		Log:   d.log,
 	}
 	if d.wrap != nil {
 		d.wrap(&cfg)

@@ -37,15 +37,20 @@ type server struct {
 	dir    *demoDir
 	ln     net.Listener
 	cfg    systemConfig
-	report func(error) // of what breaks the descriptions; called from several goroutines; nil looks at nothing
+	front  func(http.Handler) http.Handler // stands before everything; nil is nothing
+	report func(error)                     // of what breaks the descriptions; called from several goroutines; nil looks at nothing
 }
 
 // openServer opens a data directory. Nothing is sent or worked before serve.
 func openServer(ctx context.Context, data string, log *slog.Logger, with func(*systemConfig)) (*server, error) {
-	s := &server{demo: &demo{variant: "good", out: io.Discard, err: io.Discard, log: log}}
+	return openDemo(ctx, data, &demo{variant: "good", out: io.Discard, err: io.Discard, log: log}, with)
+}
+
+func openDemo(ctx context.Context, data string, d *demo, with func(*systemConfig)) (*server, error) {
+	s := &server{demo: d}
 	s.wrap = func(c *systemConfig) {
 		c.Settle = 2 * time.Second
-		c.Pace = 200 * time.Millisecond
+		c.Pace, c.Hold, c.Sweep = 200*time.Millisecond, 200*time.Millisecond, 0
 		c.Limits.Settle = 500 * time.Millisecond
 		with(c)
 		s.cfg = *c
@@ -67,7 +72,11 @@ func openServer(ctx context.Context, data string, log *slog.Logger, with func(*s
 // serve works until ctx ends.
 func (s *server) serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serveHTTP(ctx, s.ln, s.watched(s.handler())) })
+	h := s.watched(s.handler())
+	if s.front != nil {
+		h = s.front(h)
+	}
+	g.Go(func() error { return serveHTTP(ctx, s.ln, h) })
 	g.Go(func() error { return s.gh.Run(ctx) })
 	g.Go(func() error { return s.sys.run(ctx) })
 	return errors.Join(g.Wait(), s.sys.close(), s.gh.Close(), s.dir.close())
@@ -146,11 +155,29 @@ func machines(c *systemConfig, act string, env ...string) {
 // open opens a place on new or old data; it does nothing before start.
 func open(t *testing.T, data string, with func(*systemConfig)) *place {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
-	s, err := openServer(t.Context(), data, log, with)
+	s, err := openServer(t.Context(), data, logTo(t), with)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return placeOf(t, data, s)
+}
+
+// openDeaf opens a place on new data whose GitHub sends no webhook.
+func openDeaf(t *testing.T, with func(*systemConfig)) *place {
+	t.Helper()
+	data := t.TempDir()
+	s, err := openDemo(t.Context(), data, &demo{variant: "good", out: io.Discard, err: io.Discard, log: logTo(t), deaf: true}, with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return placeOf(t, data, s)
+}
+
+func logTo(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+func placeOf(t *testing.T, data string, s *server) *place {
 	var mu sync.Mutex
 	s.report = func(err error) {
 		mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,11 +29,14 @@ type systemConfig struct {
 	App      github.App
 	GitHub   github.Config
 	Secrets  [][]byte // of webhooks
-	Catalog  *catalog.Catalog
+	Catalog  func() *catalog.Catalog
+	Settings func() bot.Settings // nil: the zero value
 	Cloud    runnerfleet.Cloud
 	FleetKey []byte
 	Limits   runnerfleet.Limits
 	Pace     time.Duration // between two looks at what no event announces
+	Hold     time.Duration // between two updates of what a run shows
+	Sweep    time.Duration // between two sweeps for what webhooks missed; 0: none
 	Settle   time.Duration // how long GitHub may take to list what it started
 	Log      *slog.Logger
 
@@ -45,7 +49,11 @@ type system struct {
 	store *store.Store
 	bot   *bot.Bot
 	fleet *runnerfleet.Fleet
+	forge *github.Forge
 	http  *http.ServeMux
+	sweep time.Duration
+	log   *slog.Logger
+	works atomic.Bool // from the start of the work until it is to end
 }
 
 func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
@@ -53,7 +61,7 @@ func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{store: st, http: http.NewServeMux()}
+	s := &system{store: st, http: http.NewServeMux(), sweep: cfg.Sweep, log: cfg.Log}
 	if err := s.build(cfg); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -70,43 +78,83 @@ func (s *system) build(cfg systemConfig) error {
 	if cfg.Stores != nil {
 		forBot, forFleet = cfg.Stores(s.store)
 	}
+	s.forge = forge
 	s.bot = &bot.Bot{
 		Store:     forBot,
 		Forge:     forge,
 		Decode:    github.Decoder(cfg.App),
 		Instances: forFleet,
-		Catalog:   func() *catalog.Catalog { return cfg.Catalog },
+		Catalog:   cfg.Catalog,
+		Settings:  cfg.Settings,
 		URL:       cfg.URL,
 		Server:    cfg.Server,
 		Settle:    cfg.Settle,
 		Log:       cfg.Log,
 		Now:       time.Now,
 		Poll:      cfg.Pace,
-		Hold:      cfg.Pace,
+		Hold:      cfg.Hold,
 	}
 	s.fleet = &runnerfleet.Fleet{
 		Cloud: cfg.Cloud, Store: forFleet, Work: s.bot, Limits: cfg.Limits,
 		URL: cfg.URL, Key: cfg.FleetKey, Interval: cfg.Pace, Log: cfg.Log,
 	}
 	s.bot.Wake = s.fleet.Wake
-	pages := web.Handler(web.Config{Bot: s.bot, Store: forBot, Log: cfg.Log})
+	pages := web.Handler(web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Log: cfg.Log})
 	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: forBot, Log: cfg.Log, Now: time.Now})
 	s.http.Handle("/agent/", &runnerfleet.API{Store: forFleet, Work: s.bot, Wake: s.fleet.Wake, Log: cfg.Log})
-	s.http.Handle("/runs", pages)
-	s.http.Handle("/runs/", pages)
+	for _, path := range []string{"/runs", "/runs/", "/audit", "/audit.jsonl", "/queue", "/machines", "/metrics", "/healthz"} {
+		s.http.Handle(path, pages)
+	}
+	s.http.HandleFunc("GET /readyz", s.ready)
 	return s.fleet.Validate()
 }
 
 // run works until ctx ends or a part cannot go on.
 func (s *system) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	s.works.Store(true)
+	stop := context.AfterFunc(ctx, func() { s.works.Store(false) })
+	defer stop()
 	g.Go(func() error { return s.fleet.Run(ctx) })
+	if s.sweep > 0 {
+		g.Go(func() error { return s.sweepUntil(ctx) })
+	}
 	g.Go(func() error {
 		return s.store.Work(ctx, store.Handlers{
 			Delivery: s.bot.HandleDelivery, Drive: s.bot.Drive, Answers: s.bot.PostAnswers,
 		})
 	})
 	return g.Wait()
+}
+
+// sweepUntil looks for what webhooks missed, now and then, until ctx ends.
+func (s *system) sweepUntil(ctx context.Context) error {
+	tick := time.NewTicker(s.sweep)
+	defer tick.Stop()
+	for {
+		// GitHub's own list of failed deliveries first: what comes again that way is whole.
+		err := errors.Join(s.forge.RedeliverFailed(ctx, s.store), s.bot.Sweep(ctx))
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("a sweep did not work and will be repeated", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// ready answers whether this process takes and works webhooks now.
+func (s *system) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	_, err := s.store.Mark(ctx, "ready")
+	if err != nil || !s.works.Load() {
+		http.Error(w, "not ready: the database does not answer, or the server starts or stops", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
 }
 
 func (s *system) close() error { return s.store.Close() }

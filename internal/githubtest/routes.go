@@ -52,9 +52,12 @@ func (s *Server) operations() []route {
 		{"GET /repos/{owner}/{repo}/contents/{path...}", "contents:read", s.getContents},
 		{"GET /repos/{owner}/{repo}/branches/{branch...}", "contents:read", s.getBranch},
 		{"GET /repos/{owner}/{repo}/commits/{ref}", "contents:read", s.getCommit},
+		{"GET /repos/{owner}/{repo}/pulls", "pull_requests:read", s.listPulls},
+		{"GET /repos/{owner}/{repo}/pulls/comments", "pull_requests:read", s.listReviewComments},
 		{"GET /repos/{owner}/{repo}/pulls/{number}", "pull_requests:read", s.getPull},
 		{"GET /repos/{owner}/{repo}/pulls/{number}/files", "pull_requests:read", s.listPullFiles},
 
+		{"GET /repos/{owner}/{repo}/issues/comments", "issues:read|pull_requests:read", s.listRepoComments},
 		{"GET /repos/{owner}/{repo}/issues/{number}/comments", "issues:read|pull_requests:read", s.listComments},
 		{"POST /repos/{owner}/{repo}/issues/{number}/comments", talk, s.createComment},
 		{"GET /repos/{owner}/{repo}/issues/comments/{comment}", "issues:read|pull_requests:read", s.getComment},
