@@ -107,6 +107,24 @@ func (s *Server) Calls(action string) int {
 	return s.calls[action]
 }
 
+// Asked returns the actions that were asked for, as IAM names them.
+func (s *Server) Asked() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[string]bool)
+	for action := range s.calls {
+		service := "ec2"
+		switch action {
+		case "GetParameter":
+			service = "ssm"
+		case "GetServiceQuota":
+			service = "servicequotas"
+		}
+		all[service+":"+action] = true
+	}
+	return all
+}
+
 // Print sets what an instance shows on its console.
 func (s *Server) Print(id, text string) {
 	s.mu.Lock()
@@ -203,10 +221,7 @@ func (s *Server) serve(action string, form url.Values) (any, *Instance, *failure
 		return nil, nil, errCut
 	}
 	s.mu.Lock()
-	if s.calls == nil {
-		s.calls = make(map[string]int)
-	}
-	s.calls[action]++
+	s.count(action)
 	var answer any
 	before := len(s.instances)
 	fail := s.throttled(action)
@@ -226,6 +241,13 @@ func (s *Server) serve(action string, form url.Values) (any, *Instance, *failure
 		return nil, nil, errCut
 	}
 	return answer, booted, fail
+}
+
+func (s *Server) count(action string) {
+	if s.calls == nil {
+		s.calls = make(map[string]int)
+	}
+	s.calls[action]++
 }
 
 func (s *Server) act(action string, r request) (any, *failure) {
@@ -254,6 +276,7 @@ func (s *Server) act(action string, r request) (any, *failure) {
 func (s *Server) serveJSON(w http.ResponseWriter, action string, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.count(action)
 	var in struct{ Name, QuotaCode, ServiceCode string }
 	if err := json.Unmarshal(body, &in); err != nil {
 		http.Error(w, "body is no JSON", http.StatusBadRequest)

@@ -147,7 +147,9 @@ func (c *Cloud) buy(ctx context.Context, l runnerfleet.Launch, template string, 
 		TargetCapacitySpecification: &types.TargetCapacitySpecificationRequest{
 			TotalTargetCapacity: aws.Int32(1), DefaultTargetCapacityType: types.DefaultTargetCapacityType(a.Market),
 		},
-		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: c.tags(l)}},
+		TagSpecifications: []types.TagSpecification{
+			{ResourceType: types.ResourceTypeInstance, Tags: c.tags(l)}, {ResourceType: types.ResourceTypeFleet, Tags: c.tags(l)},
+		},
 	}
 	if a.Market == spotMarket {
 		in.SpotOptions = &types.SpotOptionsRequest{AllocationStrategy: types.SpotAllocationStrategyPriceCapacityOptimized}
