@@ -117,6 +117,11 @@ func (b *bay) put(lane int, pt part) {
 	b.cpu += pt.cpu
 }
 
+// empty says that a machine has nothing to do; what takes no time is something.
+func (b *bay) empty() bool {
+	return len(b.serial) == 0 && !slices.ContainsFunc(b.lanes, func(lane []part) bool { return len(lane) > 0 })
+}
+
 func (b *bay) shortest() int {
 	best := 0
 	for l := range b.wall {

@@ -22,8 +22,8 @@ func (p *parter) finish(out *Plan, lay layout) {
 				out.Builds++
 			}
 		}
-		bucket.Estimate = upMillis(p.timed(placed, lanes, func(f File) time.Duration { return f.Median }))
-		bucket.P90 = upMillis(p.timed(placed, lanes, func(f File) time.Duration { return f.P90 }))
+		bucket.Estimate = upMillis(p.timed(placed, lanes, usually))
+		bucket.P90 = upMillis(p.atWorst(placed, lanes))
 		out.Buckets = append(out.Buckets, bucket)
 	}
 	index := make(map[Goal]int, len(p.in.Work))
@@ -143,6 +143,14 @@ func (p *parter) piece(pt part, number int) Piece {
 	return piece
 }
 
+func usually(f File) time.Duration { return f.Median }
+
+// atWorst is how long a machine takes at the 90th percentile. On lanes shorter
+// pieces can meet worse than longer ones do; then it is as they usually are.
+func (p *parter) atWorst(parts []part, lanes int) time.Duration {
+	return max(p.timed(parts, lanes, func(f File) time.Duration { return f.P90 }), p.timed(parts, lanes, usually))
+}
+
 // timed is how long a machine takes for parts in this order, boot included.
 func (p *parter) timed(parts []part, lanes int, takes func(File) time.Duration) time.Duration {
 	if lanes > 1 {
@@ -163,9 +171,6 @@ func (p *parter) runnings(parts []part, takes func(File) time.Duration) []runnin
 	for i, pt := range parts {
 		w := p.in.Work[pt.work]
 		all[i] = running{build: w.Build.Seconds(), share: w.CPUShare, piece: i, serial: pt.serial}
-		if w.CPUShare == 0 {
-			all[i].share = 1
-		}
 		for _, f := range pt.files {
 			all[i].test += takes(w.Files[f]).Seconds()
 		}

@@ -108,7 +108,7 @@ func (p *parter) lanesAt(limit int64, lanes int) []bay {
 func (p *parter) inTime(bays []bay, limit int64) bool {
 	for _, b := range bays {
 		parts := p.ordered(b)
-		took := p.timed(parts, len(b.lanes), func(f File) time.Duration { return f.P90 }) - p.in.Boot
+		took := p.atWorst(parts, len(b.lanes)) - p.in.Boot
 		if int64(took) > limit+int64(time.Millisecond) && len(parts) > 1 {
 			return false
 		}
@@ -152,7 +152,7 @@ func (p *parter) filled(limit int64, lanes, n int) []bay {
 	}
 	used := own
 	for _, b := range bays {
-		if b.cpu > 0 || b.time(p.in.Cores) > 0 {
+		if !b.empty() {
 			used = append(used, b)
 		}
 	}

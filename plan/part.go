@@ -22,8 +22,14 @@ type parter struct {
 }
 
 func newParter(in Input) *parter {
+	in.Work = slices.Clone(in.Work)
 	p := &parter{in: in, desc: make([][]int, len(in.Work))}
 	for i, w := range in.Work {
+		if w.CPUShare == 0 {
+			w.CPUShare = 1
+		}
+		// What was measured on a larger machine cannot use more than this one has.
+		in.Work[i].CPUShare = min(w.CPUShare, float64(in.Cores))
 		p.desc[i] = make([]int, len(w.Files))
 		for f := range w.Files {
 			p.desc[i][f] = f
@@ -41,12 +47,8 @@ func (p *parter) of(work int, files []int) part {
 	for _, f := range files {
 		wall += int64(w.Files[f].P90)
 	}
-	share := w.CPUShare
-	if share == 0 {
-		share = 1
-	}
 	// A build keeps one core busy while it runs.
-	return part{work: work, files: files, wall: wall + int64(w.Build), cpu: int64(w.Build) + int64(share*float64(wall))}
+	return part{work: work, files: files, wall: wall + int64(w.Build), cpu: int64(w.Build) + int64(w.CPUShare*float64(wall))}
 }
 
 // wholes makes one part of each goal.
@@ -91,11 +93,7 @@ func (p *parter) laneParts() []part {
 // included. ok is false when not one does; rest is then the part itself.
 func (p *parter) cut(from part, wall, cpu int64) (taken, rest part, ok bool) {
 	w := p.in.Work[from.work]
-	share := w.CPUShare
-	if share == 0 {
-		share = 1
-	}
-	room := int64(min(float64(wall-int64(w.Build)), float64(cpu-int64(w.Build))/share))
+	room := int64(min(float64(wall-int64(w.Build)), float64(cpu-int64(w.Build))/w.CPUShare))
 	files := slices.Clone(from.files)
 	slices.SortStableFunc(files, func(a, b int) int { return cmp.Compare(w.Files[b].P90, w.Files[a].P90) })
 	var best []int
