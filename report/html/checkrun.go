@@ -17,6 +17,7 @@ const (
 	shownFindings  = 30
 	excerptLines   = 8
 	excerptBytes   = 1500
+	shownLong      = 500 // findings in full: more never fit into a check run
 
 	annotationLines = 20
 	annotationBytes = 4000
@@ -53,10 +54,11 @@ func CheckRun(run RunView, g report.GoalResult) CheckOutput {
 	out.Title = clip(fmt.Sprintf("%s: %s — %d of %s, %d of %s", word, tally(g),
 		g.Files, plural(g.Planned, "file"), g.Blocks, plural(g.Expected, "block")), maxTitle)
 	out.Annotations = annotations(run, g)
-	s := &sheet{more: run.URL}
+	s := newSheet(run, budget)
 	s.addf("%s **%s**: %s. %s\n\n", sign(word), word, tally(g), meaning(word))
 	run.findings(s, []report.GoalResult{g}, shownFindings)
 	s.add(facts(run, g))
+	s.add(again(g))
 	out.Summary = s.String()
 	out.Text = details(run, g)
 	return out
@@ -81,7 +83,7 @@ func VerdictCheck(run RunView, results []report.GoalResult) CheckOutput {
 		}
 	}
 	out.Title = clip(fmt.Sprintf("%s: %s — %d of %s good", word, tally(results...), good, plural(len(results), "goal")), maxTitle)
-	s := &sheet{more: run.URL}
+	s := newSheet(run, budget)
 	s.addf("%s **%s**: %s. %s\n\n", sign(word), word, tally(results...), meaning(word))
 	for _, t := range run.Trouble {
 		s.addf("- %s\n", code(t, 500))
@@ -102,7 +104,7 @@ func Progress(run RunView, goal string) CheckOutput {
 				done++
 			}
 		}
-		s := &sheet{more: run.URL}
+		s := newSheet(run, budget)
 		s.add(goalTable(run))
 		return CheckOutput{Title: fmt.Sprintf("%s: %d of %s judged", run.word(), done, plural(len(run.Goals), "goal")), Summary: s.String()}
 	}
@@ -179,7 +181,7 @@ func annotations(run RunView, g report.GoalResult) []Annotation {
 		at[key] = len(all)
 		a := Annotation{
 			Path: f.File, Line: line, EndLine: max(f.EndLine, line), Level: level,
-			Title:   clip(g.Goal+": "+plain(orElse(f.BlockName(), f.Name), 200), maxTitle),
+			Title:   clip(plain(g.Goal, 100)+": "+plain(orElse(f.BlockName(), f.Name), 200), maxTitle),
 			Message: clip(message(f), maxMessage),
 		}
 		if whole := strings.Trim(clean(f.Detail), "\n"); excerpt(whole, annotationLines, annotationBytes) != whole {
@@ -257,9 +259,17 @@ func unsafe(r rune) bool {
 // details is every finding in full that the summary only begins, as far as
 // there is room.
 func details(run RunView, g report.GoalResult) string {
-	s := &sheet{more: run.URL}
+	s := newSheet(run, budget)
+	s.details(run, g)
+	return s.String()
+}
+
+func (s *sheet) details(run RunView, g report.GoalResult) {
 	var long []report.Finding
 	for _, f := range g.Findings {
+		if len(long) == shownLong {
+			break
+		}
 		whole := strings.Trim(clean(f.Detail), "\n")
 		folded := levelOf(f.Class) == "" && f.Class != report.Infrastructure
 		if whole != "" && (folded || excerpt(whole, excerptLines, excerptBytes) != whole) {
@@ -272,6 +282,18 @@ func details(run RunView, g report.GoalResult) string {
 	warning := func(i int) string { return fmt.Sprintf("- %s\n", code(g.Warnings[i].Name, 500)) }
 	if s.list("<details><summary>Warnings, which decide nothing</summary>\n\n", len(g.Warnings), 50, warning) {
 		s.end("</details>\n")
+	}
+}
+
+// again is how to see a goal that is not good again: by a comment, and here.
+func again(g report.GoalResult) string {
+	if conclusion(g.Verdict) == "success" {
+		return ""
+	}
+	var s strings.Builder
+	s.WriteString("Again here:\n\n")
+	for _, c := range commands(g) {
+		fmt.Fprintf(&s, "- %s\n", code(c.Value, 300))
 	}
 	return s.String()
 }

@@ -37,6 +37,19 @@ func clusters(gs []report.GoalResult) []cluster {
 	return all
 }
 
+// names are the goals that have it. A log may have made them up.
+func (c cluster) names() string {
+	var names []string
+	for i, g := range c.goals {
+		if i == 20 {
+			names = append(names, fmt.Sprintf("and %d more", len(c.goals)-i))
+			break
+		}
+		names = append(names, code(g, 100))
+	}
+	return strings.Join(names, ", ")
+}
+
 // headings of the classes in the order in which they are shown. What needs
 // nobody's attention is folded.
 var headings = []struct {
@@ -77,7 +90,7 @@ func (r RunView) findings(s *sheet, gs []report.GoalResult, most int) {
 func (r RunView) item(c cluster, short, several bool) string {
 	head := "- " + headOf(r, c.in, c.Finding)
 	if several {
-		head += " — " + strings.Join(c.goals, ", ")
+		head += " — " + c.names()
 	}
 	if c.Rule != "" || c.Class == report.Old {
 		head += " — " + code(c.Why, 300)

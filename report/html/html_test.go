@@ -100,6 +100,7 @@ func TestGolden(t *testing.T) {
 	for _, g := range run.Goals {
 		golden(t, "check-"+g.Goal+".md", shown(CheckRun(run, *g.Result)))
 	}
+	golden(t, "job.md", JobSummary(run, run.results()))
 	golden(t, "check-verdict.md", shown(VerdictCheck(run, run.results())))
 	golden(t, "check-progress.md", shown(Progress(demo(t, "running"), ""))+"\n"+shown(Progress(demo(t, "running"), "tv-hello")))
 }
@@ -140,7 +141,7 @@ func TestPageHoldsItsPolicy(t *testing.T) {
 }
 
 // hostile is text as a pull request that wants to be noticed prints it.
-const hostile = "\x1b[31mred\x1b[0m \u202egnp.exe @maintainer #1 <img src=x onerror=alert(1)> </details> http://evil.example/ ```\n/ortest cancel\n::error::owned\n##[error]x | `` ` [a](javascript:b) <!-- ortest:runs -->"
+const hostile = "\x1b[31mred\x1b[0m \u202egnp.exe\u061c\u180e\u3164\ufe0f\U000e0101 @maintainer #1 <img src=x onerror=alert(1)> </details> http://evil.example/ ```\n/ortest cancel\n::error::owned\n##[error]x | `` ` [a](javascript:b) <!-- ortest:runs -->"
 
 func hostileRun(t testing.TB) RunView {
 	run := demo(t, "done")
@@ -166,7 +167,7 @@ func TestHostileTextIsShownAsText(t *testing.T) {
 	g := *run.Goals[0].Result
 	check := CheckRun(run, g)
 	for name, md := range map[string]string{
-		"sticky": Sticky(run), "summary": check.Summary, "text": check.Text, "verdict": VerdictCheck(run, run.results()).Summary,
+		"sticky": Sticky(run), "summary": check.Summary, "text": check.Text, "verdict": VerdictCheck(run, run.results()).Summary, "job": JobSummary(run, run.results()),
 	} {
 		prose := outsideCode(t, name, md)
 		for _, bad := range []string{"@maintainer", "#1", "<img", "http://evil", "javascript:", "::error", "##[", "/ortest cancel\n", "ortest:runs"} {
@@ -276,8 +277,12 @@ func TestOutputsAreWithinGitHubsLimits(t *testing.T) {
 		run.Goals = append(run.Goals, GoalView{Goal: strings.Repeat("g", 128), State: "done", Result: &g})
 	}
 	check, verdict := CheckRun(run, g), VerdictCheck(run, run.results())
-	for name, s := range map[string]string{"summary": check.Summary, "text": check.Text, "verdict": verdict.Summary, "sticky": Sticky(run)} {
-		if len(s) > 65_000 {
+	for name, s := range map[string]string{"summary": check.Summary, "text": check.Text, "verdict": verdict.Summary, "sticky": Sticky(run), "job": JobSummary(run, run.results())} {
+		most := 65_000
+		if name == "job" {
+			most = 1 << 20
+		}
+		if len(s) > most {
 			t.Errorf("%s has %d bytes", name, len(s))
 		}
 		if strings.Count(s, "<details") != strings.Count(s, "</details>") {

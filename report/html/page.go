@@ -193,8 +193,11 @@ func groups(run RunView, gs []report.GoalResult) []pageGroup {
 func itemOf(run RunView, i int, c cluster) pageItem {
 	it := pageItem{
 		At: clean(c.File), Address: run.permalink(c.in, c.File, c.Line), Block: clean(c.BlockName()), Name: clean(c.Name),
-		Why: clean(c.Why), Detail: strings.Trim(clean(c.Detail), "\n"), Kind: c.Kind, Goals: c.goals,
+		Why: clean(c.Why), Detail: strings.Trim(clean(c.Detail), "\n"), Kind: c.Kind,
 		Chart: chart(fmt.Sprintf("finding-%d", i+1), c.Samples),
+	}
+	for _, g := range c.goals {
+		it.Goals = append(it.Goals, clean(g))
 	}
 	if c.Line > 0 {
 		it.At = fmt.Sprintf("%s:%d", it.At, c.Line)

@@ -27,10 +27,9 @@ func clean(s string) string {
 }
 
 // hidden reports whether a character shows nothing and can deceive: direction
-// marks, joiners, tags, and the byte order mark.
+// marks, joiners, tags, fillers, variation selectors and the byte order mark.
 func hidden(r rune) bool {
-	return r >= 0x200B && r <= 0x200F || r >= 0x202A && r <= 0x202E || r >= 0x2060 && r <= 0x2069 ||
-		r == 0xFEFF || r == 0x061C || r == 0x00AD || r == 0x2028 || r == 0x2029 || r >= 0xE0000 && r <= 0xE007F
+	return r > unicode.MaxASCII && unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // plain makes one line for a field that GitHub shows as text. Mentions,
@@ -54,10 +53,7 @@ func code(s string, most int) string {
 	if s == "" {
 		return ""
 	}
-	mark := "`"
-	for strings.Contains(s, mark) {
-		mark += "`"
-	}
+	mark := strings.Repeat("`", ticks(s)+1)
 	pad := ""
 	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
 		pad = " "
@@ -65,14 +61,25 @@ func code(s string, most int) string {
 	return mark + pad + s + pad + mark
 }
 
+// ticks is the length of the longest run of backticks.
+func ticks(s string) int {
+	longest, run := 0, 0
+	for i := range len(s) {
+		if s[i] != '`' {
+			run = 0
+			continue
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest
+}
+
 // fence makes a Markdown code block that its text cannot close, of at most so
 // many lines and bytes.
 func fence(s string, lines, most int) string {
 	s = excerpt(s, lines, most)
-	mark := "```"
-	for strings.Contains(s, mark) {
-		mark += "`"
-	}
+	mark := strings.Repeat("`", max(ticks(s)+1, 3))
 	return mark + "text\n" + s + "\n" + mark + "\n"
 }
 

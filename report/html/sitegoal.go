@@ -85,7 +85,7 @@ func (s Site) page(ch chrome, c result.Cell, near map[string][]result.Cell) goal
 	s.items(&d, c)
 	d.History = s.history(c)
 	d.Near = s.near(c, near[c.Project()])
-	d.Commands = commands(c.Goal)
+	d.Commands = commands(r)
 	return d
 }
 
@@ -217,7 +217,7 @@ func (s Site) item(c result.Cell, f report.Finding, n int) goalItem {
 		Detail: excerpt(f.Detail, detailLines, detailBytes), Chart: chart(fmt.Sprintf("c%d", n), f.Samples),
 	}
 	if f.Offset > 0 {
-		it.Log = fmt.Sprintf("byte %d", f.Offset)
+		it.Log = fmt.Sprintf("byte %d of the log", f.Offset)
 	}
 	if s.Bundle != nil {
 		if at := s.Bundle(c, f); at != "" {
@@ -258,10 +258,10 @@ func (s Site) near(c result.Cell, cells []result.Cell) []nearRow {
 }
 
 // commands are how to see it again.
-func commands(g result.Goal) []fact {
-	args := []string{"ortest run", shellWord(g.Result.Goal)}
+func commands(g report.GoalResult) []fact {
+	args := []string{"ortest run", shellWord(g.Goal)}
 	var files []string
-	for _, f := range g.Result.Findings {
+	for _, f := range g.Findings {
 		if f.File != "" && f.Class != report.Expected && !slices.Contains(files, f.File) {
 			files = append(files, f.File)
 		}

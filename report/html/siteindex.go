@@ -10,8 +10,17 @@ import (
 	"github.com/ortest/ortest/report/result"
 )
 
-// shownCauses is how many causes the index tells; a reader fixes them from the top.
-const shownCauses = 40
+// What the index tells of what is red; a reader fixes it from the top.
+const (
+	shownProjects = 15
+	shownFirst    = 3  // causes of a project
+	shownFolded   = 10 // more of them, folded
+	shownLinks    = 6  // of a cause
+	mostCauses    = 80 // of all projects; fewer the larger the table below is
+	leastCauses   = 15
+	briefLines    = 4
+	briefBytes    = 400
+)
 
 // indexData is what the template of the index reads.
 type indexData struct {
@@ -20,10 +29,11 @@ type indexData struct {
 	Counts            []indexCount
 	Tested            string
 	Trouble           []string
-	Causes            []indexCause
-	MoreCauses        int
+	Red               []indexProject
+	MoreRed           int
 	Arches            []indexArch
 	Modes             []indexMode
+	Projects          []fact
 	Archive           string
 	Maintainer        string
 }
@@ -33,11 +43,19 @@ type indexCount struct {
 	N          int
 }
 
+// indexProject is what is red of a project.
+type indexProject struct {
+	Name, Word, Sign, Tally string
+	First, Folded           []indexCause
+	More                    int
+	rank                    int
+}
+
 // indexCause is one finding in all the cells that have it.
 type indexCause struct {
-	Class, Sign, Kind, At, Address, Block, Name, Where, Page string
-	Goals                                                    []indexLink
-	More                                                     int
+	Class, Kind, At, Address, Block, Name, Where, Page, Brief string
+	Goals                                                     []indexLink
+	More                                                      int
 }
 
 type indexLink struct{ Name, Page string }
@@ -48,14 +66,14 @@ type indexArch struct {
 }
 
 type indexCore struct {
-	Name, ID, Tally string
-	Modes           []string
-	Rows            []indexRow
+	Name, ID, Tally, Tested string
+	Modes                   []string
+	Rows                    []indexRow
 }
 
 type indexRow struct {
-	Project, Address, Commit, CommitAddress, Tested string
-	Cells                                           []indexCell
+	Project, Commit, Tested string
+	Cells                   []indexCell
 }
 
 type indexCell struct {
@@ -79,7 +97,7 @@ func (s Site) index(ch chrome) indexData {
 	d.Word = string(report.Overall(results))
 	d.Sign = mark(d.Word)
 	d.Counts = countsOf(s.Cells)
-	d.Tally = s.causes(&d)
+	d.Tally = s.red(&d)
 	for i, c := range s.Cells {
 		if i == 0 || c.Arch != s.Cells[i-1].Arch {
 			d.Arches = append(d.Arches, indexArch{Name: archName(c.Arch), ID: fmt.Sprintf("a%d", len(d.Arches)+1)})
@@ -89,10 +107,15 @@ func (s Site) index(ch chrome) indexData {
 			arch.Cores = append(arch.Cores, s.core(s.Cells[i:], fmt.Sprintf("%s-%d", arch.ID, len(arch.Cores)+1)))
 		}
 	}
-	used := make(map[string]bool)
+	used, told := make(map[string]bool), make(map[string]bool)
 	for _, c := range s.Cells {
 		used[c.Mode()] = true
+		if url := s.repoURL(c.Goal); url != "" && !told[url] {
+			told[url] = true
+			d.Projects = append(d.Projects, fact{Name: clean(c.Project()), Value: clean(c.Result.Repo), Address: url + "#readme"})
+		}
 	}
+	slices.SortStableFunc(d.Projects, func(a, b fact) int { return strings.Compare(a.Name, b.Name) })
 	for _, m := range s.Modes {
 		if used[m.Name] {
 			d.Modes = append(d.Modes, indexMode{m.Name, m.Title})
@@ -138,12 +161,19 @@ func (s Site) core(cells []result.Cell, id string) indexCore {
 	}
 	core.Tally = strings.Join(parts, ", ")
 	core.Modes = s.columns(cells)
+	for _, c := range cells {
+		core.Tested = max(core.Tested, clean(c.Tested))
+	}
 	for len(cells) > 0 {
 		n := 1
 		for n < len(cells) && cells[n].Project() == cells[0].Project() {
 			n++
 		}
-		core.Rows = append(core.Rows, s.row(cells[:n], core.Modes))
+		row := s.row(cells[:n], core.Modes)
+		if row.Tested == core.Tested {
+			row.Tested = "" // the caption has it
+		}
+		core.Rows = append(core.Rows, row)
 		cells = cells[n:]
 	}
 	return core
@@ -172,12 +202,12 @@ func (s Site) columns(cells []result.Cell) []string {
 // row is a project's. What all of its cells share stands once, at its head.
 func (s Site) row(cells []result.Cell, modes []string) indexRow {
 	first := cells[0]
-	r := indexRow{Project: clean(first.Project()), Address: s.repoURL(first.Goal), Cells: make([]indexCell, len(modes))}
+	r := indexRow{Project: clean(first.Project()), Cells: make([]indexCell, len(modes))}
 	for _, c := range cells {
 		r.Tested = max(r.Tested, clean(c.Tested))
 	}
 	commit := first.Result.Commit
-	r.Commit, r.CommitAddress = short(commit), s.commitURL(first.Goal)
+	r.Commit = short(commit)
 	for _, c := range cells {
 		x := s.cell(c)
 		if c.Result.Commit != commit {
@@ -200,7 +230,7 @@ func (s Site) cell(c result.Cell) indexCell {
 	case bad > 0:
 		x.Note = fmt.Sprintf(" %d", bad)
 	case c.Result.Verdict == report.Known:
-		x.Note = fmt.Sprintf(" %d expected", c.Result.Count(report.Expected))
+		x.Note = fmt.Sprintf(" %d", c.Result.Count(report.Expected))
 	case c.Result.Verdict == report.Pass:
 		x.Note = fmt.Sprintf(" %d", c.Result.Tests)
 	}
@@ -213,44 +243,87 @@ func (s Site) cell(c result.Cell) indexCell {
 	return x
 }
 
-// causes fills in what needs attention, each cause once however many cells show
+// cause is a finding and the cells that have it.
+type cause struct {
+	report.Finding
+	cells []result.Cell
+}
+
+// red fills in what needs attention, each cause once however many cells show
 // it, and returns their count in words.
-func (s Site) causes(d *indexData) string {
-	type group struct {
-		report.Finding
-		cells []result.Cell
+func (s Site) red(d *indexData) string {
+	count := make(map[report.Class]int)
+	left := max(leastCauses, mostCauses-len(s.Cells)/30)
+	for _, causes := range s.causes() {
+		p := indexProject{Name: clean(causes[0].cells[0].Project()), rank: classRank(causes[0].Class)}
+		own := make(map[report.Class]int)
+		var results []report.GoalResult
+		for i, c := range causes {
+			count[c.Class]++
+			own[c.Class]++
+			for _, x := range c.cells {
+				results = append(results, x.Result)
+			}
+			switch {
+			case left > 0 && i < shownFirst:
+				p.First = append(p.First, s.cause(c, i == 0))
+			case left > 0 && i < shownFirst+shownFolded:
+				p.Folded = append(p.Folded, s.cause(c, false))
+			default:
+				p.More++
+			}
+			left--
+		}
+		p.Tally = tallied(own)
+		p.Word = string(report.Overall(results))
+		p.Sign = mark(p.Word)
+		d.Red = append(d.Red, p)
 	}
-	var groups []*group
-	at := make(map[string]*group)
+	slices.SortStableFunc(d.Red, func(a, b indexProject) int { return cmp.Compare(a.rank, b.rank) })
+	if d.MoreRed = len(d.Red) - shownProjects; d.MoreRed > 0 {
+		d.Red = d.Red[:shownProjects]
+	}
+	return tallied(count)
+}
+
+// causes are those of each project, the worst class first and then what most
+// cells show.
+func (s Site) causes() [][]cause {
+	var projects []string
+	byProject := make(map[string][]cause)
+	at := make(map[string]int)
 	for _, c := range s.Cells {
+		project := c.Project()
 		for _, f := range c.Result.Findings {
 			if f.Class == report.Expected || f.Class == report.Old && c.Result.Verdict == report.Known {
 				continue
 			}
-			key := c.Project() + "\x00" + string(f.Class) + "\x00" + f.Fingerprint()
-			g := at[key]
-			if g == nil {
-				g = &group{Finding: f}
-				at[key] = g
-				groups = append(groups, g)
+			key := project + "\x00" + string(f.Class) + "\x00" + f.Fingerprint()
+			i, ok := at[key]
+			if !ok {
+				if byProject[project] == nil {
+					projects = append(projects, project)
+				}
+				i = len(byProject[project])
+				at[key] = i
+				byProject[project] = append(byProject[project], cause{Finding: f})
 			}
+			g := &byProject[project][i]
 			if n := len(g.cells); n == 0 || g.cells[n-1].Name != c.Name {
 				g.cells = append(g.cells, c)
 			}
 		}
 	}
-	slices.SortStableFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(classRank(a.Class), classRank(b.Class)), cmp.Compare(len(b.cells), len(a.cells)))
-	})
-	count := make(map[report.Class]int)
-	for i, g := range groups {
-		count[g.Class]++
-		if i < shownCauses {
-			d.Causes = append(d.Causes, s.cause(g.Finding, g.cells))
-		}
+	slices.Sort(projects)
+	all := make([][]cause, 0, len(projects))
+	for _, p := range projects {
+		causes := byProject[p]
+		slices.SortStableFunc(causes, func(a, b cause) int {
+			return cmp.Or(cmp.Compare(classRank(a.Class), classRank(b.Class)), cmp.Compare(len(b.cells), len(a.cells)))
+		})
+		all = append(all, causes)
 	}
-	d.MoreCauses = max(len(groups)-shownCauses, 0)
-	return tallied(count)
+	return all
 }
 
 func classRank(c report.Class) int {
@@ -262,19 +335,21 @@ func classRank(c report.Class) int {
 	return len(headings)
 }
 
-func (s Site) cause(f report.Finding, cells []result.Cell) indexCause {
-	first := cells[0]
+func (s Site) cause(c cause, brief bool) indexCause {
+	first := c.cells[0]
 	x := indexCause{
-		Class: string(f.Class), Sign: mark(string(first.Result.Verdict)), Kind: kindName(f.Kind), At: place(f),
-		Address: s.runOf().permalink(first.Result, f.File, f.Line), Block: clip(clean(f.BlockName()), 200), Name: clip(clean(f.Name), 300),
-		Where: s.where(cells), Page: pageName(first) + "#" + anchor(f),
+		Class: string(c.Class), Kind: kindName(c.Kind), At: place(c.Finding), Address: s.runOf().permalink(first.Result, c.File, c.Line),
+		Block: clip(clean(c.BlockName()), 200), Name: clip(clean(c.Name), 300), Where: s.where(c.cells), Page: pageName(first) + "#" + anchor(c.Finding),
 	}
-	for i, c := range cells {
-		if i == 8 {
-			x.More = len(cells) - i
+	if brief {
+		x.Brief = excerpt(c.Detail, briefLines, briefBytes)
+	}
+	for i, cell := range c.cells {
+		if i == shownLinks {
+			x.More = len(c.cells) - i
 			break
 		}
-		x.Goals = append(x.Goals, indexLink{clean(c.Result.Goal), pageName(c) + "#" + anchor(f)})
+		x.Goals = append(x.Goals, indexLink{cmp.Or(clean(cell.Mode()), "goal"), pageName(cell) + "#" + anchor(c.Finding)})
 	}
 	return x
 }

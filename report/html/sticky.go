@@ -10,7 +10,7 @@ import (
 // and where the goals are, and at the end what failed. No line of it outside of
 // code begins with a command.
 func Sticky(run RunView) string {
-	s := &sheet{more: run.URL}
+	s := newSheet(run, budget)
 	word := run.word()
 	name := "run " + plain(run.ID, 40)
 	if run.URL != "" {

@@ -77,7 +77,7 @@ func textFinding(s *strings.Builder, c cluster, short bool) {
 	if head != "" {
 		head += ": "
 	}
-	fmt.Fprintf(s, "  %s%s (%s)\n", head, term(c.Name, 500), strings.Join(c.goals, ", "))
+	fmt.Fprintf(s, "  %s%s (%s)\n", head, term(c.Name, 500), term(strings.Join(c.goals, ", "), 1000))
 	if c.Why != "" {
 		fmt.Fprintf(s, "    %s\n", term(c.Why, 300))
 	}
