@@ -27,6 +27,7 @@ func Judge(in Evidence, exps []Expectation, opts JudgeOptions) GoalResult {
 	j.trouble(in.Trouble)
 	j.classify(exps)
 	j.unexpected(exps)
+	j.mass()
 	j.conclude()
 	return j.out
 }
