@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/local"
+	"github.com/ortest/ortest/store"
 )
 
 func (a *app) serve() *cobra.Command {
@@ -81,6 +83,7 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 		return err
 	}
 	defer func() { err = errors.Join(err, sys.close()) }()
+	sys.http.Handle("GET /{$}", http.RedirectHandler("/runs", http.StatusFound))
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; choose another address in the configuration", cfg.Listen, err)
@@ -114,17 +117,22 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 	if err != nil {
 		return systemConfig{}, err
 	}
-	cloud, err := c.cloud(log)
-	if err != nil {
-		return systemConfig{}, err
-	}
-	return systemConfig{
+	sc := systemConfig{
 		URL: c.URL, Server: c.GitHub.Server, Database: filepath.Join(c.Data, "ortest.db"),
 		App:     github.App{ID: c.GitHub.AppID, Slug: c.GitHub.Slug},
 		GitHub:  github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, RunnerGroup: c.GitHub.RunnerGroup, Log: log},
-		Secrets: secrets, Catalog: live.catalog.Load, Settings: live.settings, Cloud: cloud, FleetKey: fleetKey, Limits: c.Fleet.limits(),
+		Secrets: secrets, Catalog: live.catalog.Load, Settings: live.settings, FleetKey: fleetKey, Limits: c.Fleet.limits(),
 		Pace: c.Pace.Poll, Hold: c.Pace.Hold, Sweep: c.Pace.Sweep, Log: log,
-	}, nil
+	}
+	if c.Fleet.Cloud == "local" {
+		sc.Cloud, err = c.cloud(log)
+		return sc, err
+	}
+	sc.OpenCloud = func(ctx context.Context, notes *store.Store) (runnerfleet.Cloud, error) {
+		return c.Fleet.EC2.open(ctx, c, live.catalog.Load(), notes, log)
+	}
+	sc.Binaries, err = c.Fleet.EC2.binaries()
+	return sc, err
 }
 
 // fleetKey reads the key of one-time tokens, and makes one that stays when none is named.

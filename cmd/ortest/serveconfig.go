@@ -51,6 +51,7 @@ type githubConfig struct {
 
 type fleetConfig struct {
 	Cloud        string        `yaml:"cloud"`
+	EC2          ec2Config     `yaml:"ec2"`
 	Runner       string        `yaml:"runner"`
 	KeyFile      string        `yaml:"key_file"`
 	MaxInstances int           `yaml:"max_instances"`
@@ -104,12 +105,13 @@ func readServeConfig(path string) (serveConfig, error) {
 	if err != nil {
 		return serveConfig{}, err
 	}
+	c.URL = strings.TrimRight(c.URL, "/")
 	below := func(p *string) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-	for _, p := range []*string{&c.Data, &c.GitHub.KeyFile, &c.Fleet.KeyFile, &c.Live.Catalog} {
+	for _, p := range []*string{&c.Data, &c.GitHub.KeyFile, &c.Fleet.KeyFile, &c.Fleet.EC2.Certificates, &c.Live.Catalog} {
 		below(p)
 	}
 	for i := range c.GitHub.Secrets {
@@ -124,6 +126,7 @@ func parseServeConfig(raw []byte) (serveConfig, error) {
 		GitHub: githubConfig{Slug: "ortest", Server: "https://github.com"},
 		Fleet: fleetConfig{
 			Cloud: "local", Runner: "./run.sh", MaxInstances: 4,
+			EC2:    ec2Config{Name: "ortest", Owners: []string{"self"}, Spot: true},
 			MaxAge: 4 * time.Hour, BootGrace: 5 * time.Minute, Silence: time.Minute, Settle: 10 * time.Second,
 		},
 		Pace: paceConfig{Poll: 15 * time.Second, Hold: 15 * time.Second, Sweep: time.Minute},
@@ -153,7 +156,10 @@ func (c serveConfig) validate() error {
 	wrong(c.GitHub.AppID <= 0, "github.app_id: the App's number is missing; its settings page shows it")
 	wrong(c.GitHub.KeyFile == "", "github.key_file: the file with the App's private key is missing")
 	wrong(len(c.GitHub.Secrets) == 0 || len(c.GitHub.Secrets) > 2, "github.webhook_secret_files: name one file, or two while the secret is changed")
-	wrong(c.Fleet.Cloud != "local", "fleet.cloud: %q is none of: local", c.Fleet.Cloud)
+	wrong(c.Fleet.Cloud != "local" && c.Fleet.Cloud != "ec2", "fleet.cloud: %q is none of: local, ec2", c.Fleet.Cloud)
+	if c.Fleet.Cloud == "ec2" {
+		c.Fleet.EC2.validate(wrong, c.URL)
+	}
 	wrong(c.Fleet.MaxInstances < 1, "fleet.max_instances: %d is less than 1", c.Fleet.MaxInstances)
 	for name, d := range map[string]time.Duration{
 		"fleet.max_age": c.Fleet.MaxAge, "fleet.boot_grace": c.Fleet.BootGrace, "fleet.silence": c.Fleet.Silence,

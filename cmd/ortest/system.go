@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type systemConfig struct {
 	Catalog  func() *catalog.Catalog
 	Settings func() bot.Settings // nil: the zero value
 	Cloud    runnerfleet.Cloud
+	Binaries map[string]string // agents that machines fetch, by "uname -m"
 	FleetKey []byte
 	Limits   runnerfleet.Limits
 	Pace     time.Duration // between two looks at what no event announces
@@ -40,6 +42,8 @@ type systemConfig struct {
 	Settle   time.Duration // how long GitHub may take to list what it started
 	Log      *slog.Logger
 
+	// OpenCloud makes the cloud where it keeps notes in the store; nil: Cloud is it.
+	OpenCloud func(context.Context, *store.Store) (runnerfleet.Cloud, error)
 	// Stores wraps the store for the bot and for the fleet; nil leaves it as it is.
 	Stores func(*store.Store) (bot.Store, runnerfleet.Store)
 }
@@ -60,6 +64,11 @@ func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
 	st, err := store.Open(ctx, store.Config{Path: cfg.Database, Log: cfg.Log})
 	if err != nil {
 		return nil, err
+	}
+	if cfg.OpenCloud != nil {
+		if cfg.Cloud, err = cfg.OpenCloud(ctx, st); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
 	}
 	s := &system{store: st, http: http.NewServeMux(), sweep: cfg.Sweep, log: cfg.Log}
 	if err := s.build(cfg); err != nil {
@@ -85,6 +94,7 @@ func (s *system) build(cfg systemConfig) error {
 		Decode:    github.Decoder(cfg.App),
 		Instances: forFleet,
 		Catalog:   cfg.Catalog,
+		History:   historyFile{dir: filepath.Dir(cfg.Database)},
 		Settings:  cfg.Settings,
 		URL:       cfg.URL,
 		Server:    cfg.Server,
@@ -101,7 +111,10 @@ func (s *system) build(cfg systemConfig) error {
 	s.bot.Wake = s.fleet.Wake
 	pages := web.Handler(web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Log: cfg.Log})
 	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: forBot, Log: cfg.Log, Now: time.Now})
-	s.http.Handle("/agent/", &runnerfleet.API{Store: forFleet, Work: s.bot, Wake: s.fleet.Wake, Log: cfg.Log})
+	attestor, _ := cfg.Cloud.(runnerfleet.Attestor)
+	s.http.Handle("/agent/", &runnerfleet.API{
+		Store: forFleet, Work: s.bot, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.fleet.Wake, Log: cfg.Log,
+	})
 	for _, path := range []string{"/runs", "/runs/", "/audit", "/audit.jsonl", "/queue", "/machines", "/metrics", "/healthz"} {
 		s.http.Handle(path, pages)
 	}
