@@ -36,13 +36,13 @@ func (f Finding) Fingerprint() string {
 }
 
 // merged makes one finding of those with the same fingerprint: a repeated
-// request fails as often as it is made.
+// request fails as often as it is made. Two blocks of one title stay two.
 func merged(fs []Finding) []Finding {
 	var out []Finding
 	at := make(map[string]int)
 	times := make(map[string]int)
 	for _, f := range fs {
-		id := f.Fingerprint()
+		id := f.Fingerprint() + " " + fmt.Sprint(f.Number)
 		times[id]++
 		i, ok := at[id]
 		if !ok {
