@@ -99,6 +99,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
 	root.AddCommand(a.judge(), a.expectations())
 	root.AddCommand(a.serve(), a.doctor(), a.audit())
+	root.AddCommand(a.report(), a.logs())
 	markUsage(root)
 	return root
 }
