@@ -43,8 +43,8 @@ type Server struct {
 	// Fault is asked before an action is taken and after; an error cuts the connection,
 	// as if the answer had been lost.
 	Fault func(action string, after bool) error
-	// Booted is told of each instance that starts, without a lock held.
-	Booted func(Instance)
+	// Booted and Ended are told of each instance that starts or ends, without a lock held.
+	Booted, Ended func(Instance)
 
 	mu        sync.Mutex
 	instances []*Instance
@@ -54,6 +54,7 @@ type Server struct {
 	calls     map[string]int
 	console   map[string]string
 	machines  int
+	ended     []Instance // Ended is still to be told
 }
 
 // Image is one of the account's images.
@@ -138,8 +139,22 @@ func (s *Server) Print(id, text string) {
 // Kill ends an instance without anybody having asked, as an interruption does.
 func (s *Server) Kill(id string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.end(id)
+	s.mu.Unlock()
+	s.tell()
+}
+
+// tell passes on what has ended.
+func (s *Server) tell() {
+	s.mu.Lock()
+	ended := s.ended
+	s.ended = nil
+	s.mu.Unlock()
+	for _, in := range ended {
+		if s.Ended != nil {
+			s.Ended(in)
+		}
+	}
 }
 
 func (s *Server) end(id string) bool {
@@ -149,6 +164,7 @@ func (s *Server) end(id string) bool {
 	}
 	if in := s.instances[i]; in.State != "terminated" {
 		in.State, in.EndedAt = "terminated", s.now()
+		s.ended = append(s.ended, *in)
 		if left, ok := s.Capacity[in.offer()]; ok {
 			s.Capacity[in.offer()] = left + 1
 		}
@@ -189,6 +205,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	action := form.Get("Action")
 	answer, booted, fail := s.serve(action, form)
+	s.tell()
 	if fail == errCut {
 		panic(http.ErrAbortHandler)
 	}
