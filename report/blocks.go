@@ -59,13 +59,17 @@ func (f *FileRecord) count(tf TestFile, vouched bool) {
 	}
 }
 
-// specFile makes the file that a name of busted's stands in the current one.
-func (s *scan) specFile(text string) {
+// nameFile makes the file that an assertion names the current one, where no prove does.
+func (s *scan) nameFile(text string) {
 	if s.told || s.census != nil {
 		return
 	}
 	var f Finding
-	if s.spec(&f, text); f.File != "" {
+	s.spec(&f, text)
+	if n, ok := splitName(text); ok && testPath(n.file) == nil {
+		f.File = n.file
+	}
+	if f.File != "" {
 		s.cur = f.File
 	}
 }

@@ -3,12 +3,10 @@ package report
 import (
 	"bytes"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
 var (
-	reCompile = regexp.MustCompile(`^(\S+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)`)
 	reRuntime = regexp.MustCompile(`^(\S+?):(\d+):\d+: runtime error: (.*)`)
 	reSignal9 = regexp.MustCompile(`exited on signal (4|6|7|8|11)\b`)
 )
@@ -35,6 +33,9 @@ func (s *scan) output(l line) {
 		return
 	}
 	switch {
+	case kernel(b):
+		// The kernel's log is the whole machine's: no block can be named.
+		s.add(Finding{Kind: kindCrash, Name: s.text(b), Offset: l.off, what: "segfault"})
 	case bytes.HasPrefix(b, []byte("nginx")):
 		s.nginx(l)
 	case bytes.HasPrefix(b, []byte("WARNING: ")):
@@ -44,8 +45,8 @@ func (s *scan) output(l line) {
 		s.build(l)
 	case b[0] != 'S' && bytes.Contains(b, []byte(" Segmentation fault")):
 		s.died(l, s.text(b))
-	case kernel(b), bytes.Contains(b, []byte("exited on signal ")) && reSignal9.Match(b):
-		s.add(Finding{Kind: kindCrash, File: s.here(), Name: s.text(b), Offset: l.off, what: "segfault"})
+	case bytes.Contains(b, []byte("exited on signal ")) && reSignal9.Match(b):
+		s.died(l, s.text(b))
 	}
 }
 
@@ -131,9 +132,6 @@ func (s *scan) warning(l line, text string) {
 func (s *scan) crash(l line) {
 	text := s.text(l.b)
 	switch {
-	case strings.HasPrefix(text, "Segmentation Fault: "):
-		// The kernel's log is the whole machine's: no block can be named.
-		s.add(Finding{Kind: kindCrash, Name: text, Offset: l.off, what: "segfault"})
 	case strings.HasSuffix(text, "(core dumped)"), strings.HasPrefix(text, "Segmentation fault"):
 		s.died(l, text)
 	}
@@ -149,7 +147,7 @@ func (s *scan) died(l line, text string) {
 
 // core reads how gdb tells of a core: the signal, and below it the stack.
 func (s *scan) core(l line) {
-	if !bytes.HasPrefix(l.b, []byte("Program terminated with signal ")) {
+	if !bytes.HasPrefix(l.b, []byte("Program terminated with signal ")) && !bytes.HasPrefix(l.b, []byte("Program received signal SIG")) {
 		return
 	}
 	s.closeOpen()
@@ -192,31 +190,4 @@ func (s *scan) undefined(l line) bool {
 	f.Detail = s.text(l.b)
 	s.add(f)
 	return true
-}
-
-// build reads what compilers, linkers, configure and make say of a failure.
-func (s *scan) build(l line) {
-	b := l.b
-	switch {
-	case bytes.Contains(b, []byte("error: ")):
-	case bytes.HasSuffix(b, []byte(": not found")) && bytes.Contains(b, []byte("sh: ")), bytes.HasSuffix(b, []byte(": command not found")), bytes.HasSuffix(b, []byte(": Command not found")):
-	case bytes.HasPrefix(b, []byte("fatal: ")):
-	case bytes.HasPrefix(b, []byte(unitFailed)):
-		s.broke = true
-		if s.unit == "" && len(s.rec.Findings) > 0 {
-			return
-		}
-	case bytes.Contains(b, []byte("undefined reference to ")):
-	case bytes.HasPrefix(b, []byte("make")) && bytes.Contains(b, []byte(" *** ")):
-	default:
-		return
-	}
-	text := s.text(b)
-	f := Finding{Kind: kindBuild, Name: text, Offset: l.off, what: text}
-	if m := reCompile.FindStringSubmatch(text); m != nil {
-		if n, err := strconv.Atoi(m[2]); err == nil && n > 0 && testPath(m[1]) == nil {
-			f.File, f.Line, f.EndLine, f.Name = m[1], n, n, "error: "+m[3]
-		}
-	}
-	s.add(f)
 }

@@ -96,7 +96,7 @@ func (s *scan) closeFile(state string) {
 	if f.State == "" || state == fileFailed {
 		f.State = state
 	}
-	s.loose = len(s.rec.Findings)
+	s.loose, s.looseWarnings = len(s.rec.Findings), len(s.rec.Warnings)
 }
 
 // statusLine takes "[12:00:00] t/a.t .. ok" apart.
@@ -178,6 +178,11 @@ func (s *scan) ours(path *string) bool {
 func (s *scan) claim(path string) {
 	for i := s.loose; i < len(s.rec.Findings); i++ {
 		if f := &s.rec.Findings[i]; f.File == "" && f.Kind != kindBuild {
+			f.File = path
+		}
+	}
+	for i := s.looseWarnings; i < len(s.rec.Warnings); i++ {
+		if f := &s.rec.Warnings[i]; f.File == "" {
 			f.File = path
 		}
 	}

@@ -22,30 +22,33 @@ const (
 // record. Each line is looked at once: its first byte chooses who reads it.
 type scan struct {
 	rec    Record
-	census *TestFile // of the only file there is; nil when a log holds several
-	cur    string    // the file that prove has open
-	header string    // text of the last header line, such as "TEST 1: title"
-	hfile  string    // file of that header
-	last   string    // text of the block that TAP named last
-	vg     bool      // valgrind has reported something
-	open   *capture  // a finding whose lines are still coming
-	mem    map[string]*capture
-	brace  bool // inside of a suppression that valgrind offers
-	loose  int  // findings from here on have no file yet
-	tail   int  // number of the finding that comments of plain TAP go on with; 0 is none
-	ended  bool // prove's summary has begun
-	told   bool // prove has named a file
-	row    int  // number of the line that was read last
-	closed int  // number of the last line of prove, or of plain TAP whose plan is met
-	unit   string
-	broke  bool // the wrapper says that the unit failed
-	xml    *xmlError
+	census *TestFile            // of the only file there is; nil when a log holds several
 	tests  map[string]*TestFile // by path, where they are at hand
+	row    int                  // number of the line that was read last
+	cur    string               // the file that prove has open
+	header string               // text of the last header line, such as "TEST 1: title"
+	hfile  string               // file of that header
+	last   string               // text of the block that TAP named last
 
-	worst   string // of the results of the proves that ended
+	open  *capture            // a finding whose lines are still coming
+	mem   map[string]*capture // reports of memory checkers, by process
+	xml   *xmlError
+	tail  int  // number of the finding that comments of plain TAP go on with; 0 is none
+	vg    bool // valgrind has reported something
+	brace bool // inside of a suppression that valgrind offers
+
+	loose         int    // findings from here on have no file yet
+	looseWarnings int    // so have warnings
+	told          bool   // prove has named a file
+	ended         bool   // prove's summary has begun
+	closed        int    // number of the last line of prove, or of plain TAP whose plan is met
+	worst         string // of the results of the proves that ended
+
+	unit    string // of the preparation, when it is no goal
+	broke   bool   // the wrapper says that a command failed
+	dir     string // where make works
 	damaged bool   // a finding says that bytes are lost
-	garbled int    // lines that hold bytes which are no UTF-8
-	garble  int64  // offset of the first
+	garbled int    // texts that hold bytes which are no UTF-8
 }
 
 // capture is a finding that is still being read.
@@ -79,6 +82,9 @@ func (s *scan) line(l line) {
 	}
 	if !l.plain {
 		s.damage(l)
+		if l.b = bytes.TrimLeft(l.b, "\x00"); len(l.b) == 0 {
+			return
+		}
 	}
 	if s.rec.Proving && s.split(l) {
 		return
@@ -334,8 +340,11 @@ func (s *scan) closeOpen() {
 // when both are printed to one stream.
 func (s *scan) join(f Finding) {
 	for i := len(s.rec.Findings) - 1; i >= 0 && i >= len(s.rec.Findings)-maxRecords; i-- {
-		if old := &s.rec.Findings[i]; old.tap == tapOnly && f.Kind == old.Kind && sameName(f.said, old.said) && f.Detail != "" {
-			old.tap, old.Detail = tapSeen, clip(f.Detail, maxDetail)
+		if old := &s.rec.Findings[i]; old.tap == tapOnly && f.Kind == old.Kind && sameName(f.said, old.said) {
+			old.tap = tapSeen
+			if f.Detail != "" {
+				old.Detail = clip(f.Detail, maxDetail)
+			}
 			if old.Line == 0 {
 				old.File, old.Line, old.EndLine = f.File, f.Line, f.EndLine
 			}
@@ -365,7 +374,7 @@ func (s *scan) finish() Record {
 	s.plainTAP()
 	s.count()
 	if s.garbled > 0 {
-		s.warn(fmt.Sprintf("%s of bytes that are no UTF-8, shown as \uFFFD", plural(s.garbled, "line")), s.cur, s.garble)
+		s.warn(fmt.Sprintf("%s of bytes that are no UTF-8, shown as \uFFFD", plural(s.garbled, "line")), s.cur, s.rec.Offset)
 	}
 	return s.rec
 }

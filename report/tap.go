@@ -89,7 +89,7 @@ func (s *scan) assertion(l line, b []byte, ok bool) bool {
 	}
 	s.rec.Proving = true
 	text, directive := cutDirective(s.text(rest))
-	s.specFile(text)
+	s.nameFile(text)
 	f := s.current()
 	f.Tests++
 	skip := hasWord(directive, "skip") || strings.HasPrefix(strings.ToUpper(directive), "TODO & SKIP")
@@ -129,6 +129,9 @@ func (s *scan) failed(l line, text string) {
 	}
 	f := Finding{Kind: kindAssert, Name: text, Offset: l.off, said: text, tap: tapOnly}
 	s.name(&f, text)
+	if text == "" {
+		f.Name = unnamedTest
+	}
 	s.add(f)
 	if n := len(s.rec.Findings); s.rec.Findings[n-1].Offset == l.off {
 		s.tail = n
@@ -186,7 +189,7 @@ func cutDirective(s string) (text, directive string) {
 		case '\\':
 			i++
 		case '#':
-			if i == 0 || s[i-1] == ' ' {
+			if rest := strings.TrimSpace(s[i+1:]); (i == 0 || s[i-1] == ' ') && (hasWord(rest, "skip") || hasWord(rest, "todo")) {
 				return unescapeTAP(strings.TrimRight(s[:i], " ")), strings.TrimSpace(s[i+1:])
 			}
 		}
@@ -252,6 +255,8 @@ func (s *scan) diagnostic(l line) {
 	}
 }
 
+const unnamedTest = "a test without a name"
+
 // headline reads " 'NAME'", " 'NAME" of several lines, " at FILE line N." or "".
 func (s *scan) headline(b []byte) {
 	c := s.open
@@ -260,7 +265,7 @@ func (s *scan) headline(b []byte) {
 	if !ok {
 		c.named = true
 		s.name(&c.f, "")
-		c.f.Name = "a test without a name"
+		c.f.Name = unnamedTest
 		s.at(text)
 		return
 	}
