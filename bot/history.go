@@ -19,6 +19,7 @@ type durations interface {
 }
 
 // learn adds what a run that has ended took to the history. It may be repeated.
+// A history that cannot be written costs later estimates, never the run's end.
 func (b *Bot) learn(ctx context.Context, r Run) error {
 	if b.History == nil {
 		return nil
@@ -40,7 +41,10 @@ func (b *Bot) learn(ctx context.Context, r Run) error {
 	for _, in := range instances {
 		o.boot(in)
 	}
-	return b.History.Observe(ctx, o.seen)
+	if err := b.History.Observe(ctx, o.seen); err != nil {
+		b.Log.Error("durations are not kept", "run", r.ID, "err", err)
+	}
+	return nil
 }
 
 // estimates prepares planning with what is known of durations; a history that

@@ -58,6 +58,8 @@ func (o Observation) validate() error {
 		return fmt.Errorf("%s %s: phase %q is none of boot, build", o.Goal, o.File, o.Phase)
 	case o.Arch == "" || o.Goal == "" && o.Phase != "boot":
 		return fmt.Errorf("%s %s: an observation has an arch and a goal", o.Goal, o.File)
+	case len(o.Arch) > 100 || len(o.Goal) > 200 || len(o.File) > 1000 || len(o.Run) > 200 || len(o.Nginx) > 40:
+		return fmt.Errorf("%.60q: a name in an observation is too long", o.Goal)
 	case hasControl(o.Arch + o.Nginx + o.Goal + o.File + o.Run):
 		return fmt.Errorf("%q: control character in an observation", o.Goal)
 	}

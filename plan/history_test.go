@@ -111,6 +111,7 @@ func TestHistoryRefuses(t *testing.T) {
 		{"an unknown outcome", `{"arch":"a","goal":"t-x","seconds":1,"outcome":"maybe","at":"2026-11-01T00:00:00Z"}`, "outcome"},
 		{"an unknown phase", `{"arch":"a","goal":"t-x","seconds":1,"phase":"lunch","at":"2026-11-01T00:00:00Z"}`, "phase"},
 		{"no goal", `{"arch":"a","seconds":1,"at":"2026-11-01T00:00:00Z"}`, "a goal"},
+		{"a path of a thousand bytes and one", `{"arch":"a","goal":"t-x","file":"` + strings.Repeat("x", 1001) + `","seconds":1,"at":"2026-11-01T00:00:00Z"}`, "too long"},
 		{"two values on a line", `{"arch":"a","goal":"t-x","seconds":1,"at":"2026-11-01T00:00:00Z"}{}`, "more than one value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

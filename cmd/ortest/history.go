@@ -215,6 +215,25 @@ func (f historyFile) read(named bool) (*plan.History, error) {
 	return h, nil
 }
 
+// History returns what the bot knows of durations.
+func (f historyFile) History(context.Context) (*plan.History, error) { return f.read(false) }
+
+// Observe adds what a run of the bot took. A job may have reported what cannot
+// be: that is told, and the rest is kept.
+func (f historyFile) Observe(ctx context.Context, all []plan.Observation) error {
+	var refused []error
+	err := f.update(ctx, func(h *plan.History) error {
+		refused = nil
+		for _, o := range all {
+			if err := h.Add(o); err != nil {
+				refused = append(refused, fmt.Errorf("add duration: %w", err))
+			}
+		}
+		return nil
+	})
+	return errors.Join(append(refused, err)...)
+}
+
 // update changes the history under a lock and replaces the file whole, so that
 // neither another import nor an interruption can leave half of it.
 func (f historyFile) update(ctx context.Context, change func(*plan.History) error) error {
