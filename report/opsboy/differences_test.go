@@ -45,6 +45,11 @@ var differences = []struct {
 		log:  goal + "WARNING: " + strings.Repeat("x", longest-len("WARNING: ")) + "y\n",
 		path: "warns.0", want: strings.Repeat("x", longest-len("WARNING: ")),
 	},
+	{
+		name: "details of a failure of more than 1 MiB",
+		log:  goal + "#   Failed test 'x'\n" + strings.Repeat("# "+strings.Repeat("x", 1023)+"\n", 1025),
+		path: "true_fails.0.details", want: strings.Repeat(strings.Repeat("x", 1023)+"\n", 1024),
+	},
 }
 
 // TestDifferences shows what is written where the old parser's answer is not

@@ -26,11 +26,10 @@ type failing struct {
 	inValgrind bool // a report of valgrind goes on
 }
 
-// fail adds a failure, closing the one before. It keeps inTest as it is: the
-// old tool adds to the newest failure whatever diagnostics follow.
-func (p *Parser) fail(name, details []byte) *failure {
-	return p.failNamed(p.texts.keep(name), details)
-}
+// fail adds a failure, closing the one before; nil details are none, not empty
+// ones. It leaves inTest as it is: the old tool adds to the newest failure
+// whatever diagnostics follow.
+func (p *Parser) fail(name, details []byte) { p.failNamed(p.texts.keep(name), details) }
 
 func (p *Parser) failNamed(name *string, details []byte) *failure {
 	p.closeFailure()
@@ -49,9 +48,10 @@ func (p *Parser) closeFailure() {
 	p.open.failure = nil
 }
 
+// addDetails adds as much as there is room for.
 func (p *Parser) addDetails(b ...[]byte) {
 	for _, b := range b {
-		p.open.details = append(p.open.details, b...)
+		p.open.details = append(p.open.details, b[:min(len(b), max(0, longest-len(p.open.details)))]...)
 	}
 	p.open.detailed = true
 }

@@ -36,7 +36,7 @@ type Parser struct {
 const (
 	// chunk is how much is read at once: it stays in the cache of a core.
 	chunk = 128 << 10
-	// longest is how much of a line is looked at.
+	// longest is how much of a line is looked at, and of details kept.
 	longest = 1 << 20
 )
 

@@ -15,34 +15,27 @@ func (p *Parser) Write(w io.Writer) error {
 	if err := p.judge(); err != nil {
 		return err
 	}
-	out := bufio.NewWriter(w)
-	if err := p.write(out); err != nil {
-		return fmt.Errorf("write records: %w", err)
+	out := bufio.NewWriter(w) // keeps its first error for Flush
+	fmt.Fprintf(out, "{\"arch\":%s,\n\"date\":%s,\n\"records\":[", quoted(p.arch), quoted(p.date))
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	comma := "\n"
+	for _, r := range p.records {
+		fmt.Fprint(out, comma)
+		comma = ","
+		if err := e.Encode(r); err != nil {
+			return fmt.Errorf("write record of line %d: %w", r.Line, err)
+		}
 	}
+	fmt.Fprint(out, "]}\n")
 	return out.Flush()
 }
 
-func (p *Parser) write(out *bufio.Writer) error {
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	for _, part := range []struct {
-		key  string
-		text *string
-	}{{"{\"arch\":", p.arch}, {",\"date\":", p.date}} {
-		out.WriteString(part.key)
-		if err := e.Encode(part.text); err != nil {
-			return err
-		}
+// quoted is what is known of a whole log; neither its arch nor its date has a
+// character that JSON escapes.
+func quoted(s *string) string {
+	if s == nil {
+		return "null"
 	}
-	out.WriteString(",\"records\":[\n")
-	for i, r := range p.records {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if err := e.Encode(r); err != nil {
-			return err
-		}
-	}
-	_, err := out.WriteString("]}\n")
-	return err
+	return `"` + *s + `"`
 }
