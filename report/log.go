@@ -4,15 +4,15 @@ import "fmt"
 
 // Evidence returns what a whole log says of each goal, in its order. Only what
 // comes after a goal shows that the goal's part is whole: the kernel's lines of a
-// crash follow prove's summary. So the last goal of a log without the wrapper's
-// last line is cut.
+// crash follow prove's summary. So the last goal of a log that is not complete
+// is cut.
 func (l Log) Evidence() []Evidence {
 	all := make([]Evidence, len(l.Records))
 	for i := range l.Records {
 		rec := &l.Records[i]
 		all[i] = Evidence{Goal: rec.Goal, Record: rec}
 		if !l.Complete && rec.Offset+rec.Bytes >= l.Bytes {
-			all[i].Cut = "the log ends without the wrapper's last line"
+			all[i].Cut = "the log stops before its end"
 		}
 	}
 	return all

@@ -46,7 +46,7 @@ func TestJudgeLog(t *testing.T) {
 		has       string
 	}{
 		{"every file passes and the wrapper says its last word", goalHead + ok2 + lastLine, Pass, ""},
-		{"without the wrapper's last line nothing is good", goalHead + ok2, Incomplete, "not run cut :0 the log ends without the wrapper's last line"},
+		{"without the wrapper's last line nothing is good", goalHead + ok2, Incomplete, "not run cut :0 the log stops before its end"},
 		{"half of the wrapper's last line is none", goalHead + ok2 + "For total 3 sec elapsed.", Incomplete, "not run cut"},
 		{"what another target follows is whole", goalHead + ok2 + "making luajit ...\n", Pass, ""},
 		{"a failed assertion", goalHead + bad2 + lastLine, Fail, "new assert t/a.t:0 response_body"},

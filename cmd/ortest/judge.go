@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -105,7 +106,7 @@ func (v judgement) write(w io.Writer) error {
 		if len(g.Why) > 0 {
 			why = g.Why[0]
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", g.Goal, g.Verdict, g.Files, g.Tests,
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", cmp.Or(g.Goal, "(no goal)"), g.Verdict, g.Files, g.Tests,
 			strconv.FormatFloat(g.Seconds, 'f', -1, 64), counts(g.GoalResult), shownText(why))
 	}
 	if err := t.Flush(); err != nil {

@@ -122,7 +122,9 @@ func (j *judging) logs(cmd *cobra.Command, args []string) ([]judgedLog, error) {
 		if err != nil {
 			// What came before it is evidence all the same.
 			out.Trouble = append(out.Trouble, damaged(name, err).Error())
-			l.Complete = false
+		}
+		for _, f := range l.Findings {
+			out.Trouble = append(out.Trouble, fmt.Sprintf("%s (byte %d)", f.Name, f.Offset))
 		}
 		if failed == nil {
 			failed = j.judge(&out, l)
@@ -161,12 +163,6 @@ func (j *judging) judge(out *judgedLog, l report.Log) error {
 			}
 		}
 		out.Results = append(out.Results, report.Judge(ev, exps, j.options(l, ev.Goal, same)))
-	}
-	switch {
-	case len(evidence) == 0:
-		out.Trouble = append(out.Trouble, "the log tells of no goal")
-	case !l.Complete && evidence[len(evidence)-1].Cut == "":
-		out.Trouble = append(out.Trouble, "the log ends without the wrapper's last line: goals after "+evidence[len(evidence)-1].Goal+" may be missing")
 	}
 	return nil
 }
