@@ -21,6 +21,7 @@ type Model struct {
 	OnDemand    bool          // pay and be safe from interruptions
 	File        time.Duration // work lost with a machine, per lane: half of this on average
 	Cores       int           // of a machine; 0 is 2
+	Seed        uint64        // of the first run that is played; the next ones follow
 }
 
 // Outcome is one simulated run, or a percentile of many.
@@ -59,19 +60,27 @@ func (m Model) Run(p Plan, seed uint64) Outcome {
 	return out
 }
 
-// Percentiles plays a plan once for each seed from 1 to runs and returns each
-// figure's percentiles, each sorted on its own.
+// Percentiles plays a plan so many times, each with the next seed, and returns
+// each figure's percentiles, each sorted on its own.
 func (m Model) Percentiles(p Plan, runs int, percentiles ...float64) []Outcome {
+	return rank(m.play(p, runs), percentiles)
+}
+
+func (m Model) play(p Plan, runs int) []Outcome {
 	all := make([]Outcome, runs)
 	for i := range all {
-		all[i] = m.Run(p, uint64(i+1))
+		all[i] = m.Run(p, m.Seed+uint64(i))
 	}
+	return all
+}
+
+func rank(all []Outcome, percentiles []float64) []Outcome {
 	out := make([]Outcome, len(percentiles))
-	if runs == 0 {
+	if len(all) == 0 {
 		return out
 	}
 	for i, pc := range percentiles {
-		at := min(max(int(math.Ceil(pc/100*float64(runs)))-1, 0), runs-1)
+		at := min(max(int(math.Ceil(pc/100*float64(len(all))))-1, 0), len(all)-1)
 		out[i] = Outcome{
 			End: ranked(all, at, func(o Outcome) time.Duration { return o.End }), Machine: ranked(all, at, func(o Outcome) time.Duration { return o.Machine }),
 			Dollars: ranked(all, at, func(o Outcome) float64 { return o.Dollars }), Launches: ranked(all, at, func(o Outcome) int { return o.Launches }),
@@ -90,19 +99,29 @@ func ranked[T int | float64 | time.Duration](all []Outcome, at int, of func(Outc
 	return values[at]
 }
 
-// WriteText writes percentiles of a simulation as a table.
+// WriteText writes percentiles of a simulation as a table, and below it how
+// often the plan's promise held: nine of ten times a bucket ends within its limit.
 func (m Model) WriteText(w io.Writer, p Plan, runs int) error {
 	const head = "%-10s %10s %14s %9s %9s %12s %6s\n"
 	if _, err := fmt.Fprintf(w, head, "percentile", "end (min)", "machines (min)", "USD", "launches", "interrupted", "late"); err != nil {
 		return err
 	}
 	which := []float64{10, 50, 90, 99}
-	for i, o := range m.Percentiles(p, runs, which...) {
+	all := m.play(p, runs)
+	for i, o := range rank(all, which) {
 		_, err := fmt.Fprintf(w, head, fmt.Sprintf("p%.0f", which[i]), fmt.Sprint(ceilMinutes(o.End)), fmt.Sprint(ceilMinutes(o.Machine)),
 			fmt.Sprintf("%.2f", o.Dollars), fmt.Sprint(o.Launches), fmt.Sprint(o.Interrupted), fmt.Sprint(o.Late))
 		if err != nil {
 			return err
 		}
+	}
+	late := 0
+	for _, o := range all {
+		late += o.Late
+	}
+	if played := len(p.Buckets) * runs; played > 0 {
+		_, err := fmt.Fprintf(w, "%.1f %% of all buckets ended within -t %.0f\n", 100*(1-float64(late)/float64(played)), p.Limit.Minutes())
+		return err
 	}
 	return nil
 }

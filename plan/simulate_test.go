@@ -50,6 +50,22 @@ func TestThePromiseHolds(t *testing.T) {
 	}
 }
 
+// TestThePromiseHoldsInTheWorld: durations as they were measured, waiting for
+// runners planned for as part of the boot, and nothing lost on spot.
+func TestThePromiseHoldsInTheWorld(t *testing.T) {
+	for _, lanes := range []int{1, 2, 0} {
+		p := spread(t, 60, lanes)
+		const runs = 300
+		late := 0
+		for _, o := range (Model{Seed: 1, OnDemand: true, Error: 0.03, PickUp: 2 * time.Second, File: minute}).play(p, runs) {
+			late += o.Late
+		}
+		if 10*late > runs*len(p.Buckets) {
+			t.Errorf("--lanes %d: %d of %d buckets were late", lanes, late, runs*len(p.Buckets))
+		}
+	}
+}
+
 func TestSimulateIsDeterministic(t *testing.T) {
 	p := spread(t, 20, 2)
 	m := Model{PickUp: 10 * time.Second, Interrupted: 0.5, NoCapacity: 0.2, Error: 0.1, File: minute}

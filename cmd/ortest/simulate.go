@@ -53,6 +53,7 @@ func (a *app) simulate() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&s.fleets, "machines", "", "plan for at most `N` machines instead of within -t; several separated by commas")
 	f.IntVar(&s.runs, "runs", 1000, "how often a plan is played, up to 100000")
+	f.Uint64Var(&s.model.Seed, "seed", 1, "the first run's `SEED`; the same seed gives the same runs")
 	f.Float64Var(&s.model.Interrupted, "spot-interruptions", 0.05, "interruptions per machine and hour")
 	f.Float64Var(&s.model.NoCapacity, "no-capacity", 0.02, "chance that a launch finds no machine")
 	f.Float64Var(&s.model.Error, "error", 0.1, "how far estimates are off, as the sigma of a log-normal factor")
