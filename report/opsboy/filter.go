@@ -13,7 +13,7 @@ func (p *Parser) lines(b []byte) {
 		}
 		p.line++
 		line := b[start:end]
-		if len(ahead) > 0 && ahead[0] < end || p.awaits() || opens(line) {
+		if len(ahead) > 0 && ahead[0] < end || p.awaits(line) || opens(line) {
 			p.take(line)
 		} else {
 			p.open.inTest = false
@@ -25,10 +25,13 @@ func (p *Parser) lines(b []byte) {
 	}
 }
 
-// awaits tells whether any line may matter next: inside a report of valgrind,
-// while LuaJIT is made, and between a goal's commit and its date.
-func (p *Parser) awaits() bool {
-	return p.open.inValgrind || p.versions.makingLuajit || p.rec != nil && p.rec.Commit != nil && !p.rec.Date.isKnown()
+// awaits tells whether a line may matter because of what came before: inside a
+// report of valgrind, while LuaJIT is made, between a goal's commit and its
+// date, and as long as the log has no date of its own.
+func (p *Parser) awaits(line []byte) bool {
+	return p.open.inValgrind || p.versions.makingLuajit ||
+		p.rec != nil && p.rec.Commit != nil && !p.rec.Date.isKnown() ||
+		p.date == nil && '0' <= line[0] && line[0] <= '9'
 }
 
 // openings are the beginnings of the lines that matter, by their first byte.
@@ -37,7 +40,6 @@ var openings = func() (table [256][]string) {
 		"#", "==", "ARCH Linux ", "All tests successful", "Bailout called.", "DATE ", "Files=",
 		"Linux ", "Segmentation Fault: ", "TEST ", "built with OpenSSL ", "commit ", "./configure: error: ",
 		"/home/", "making ", "nginx: [", "nginx version: ", "sh: -c: line ", "t/",
-		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
 	} {
 		table[s[0]] = append(table[s[0]], s)
 	}
