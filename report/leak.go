@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -45,6 +47,18 @@ func judgeLeak(samples []float64) leakOpinion {
 		all.Slope, all.Low, all.High, half.Slope, half.Low, half.High, minGrowth, len(samples),
 		slices.Min(samples), slices.Max(samples), old, leastSquares(samples))
 	return o
+}
+
+// LeakChecks returns what the samples of each leak check say, by the block's
+// name: Name is the block, Detail the opinion, with that of the old rule. It
+// tells of the checks that passed too.
+func (g GoalResult) LeakChecks() []Finding {
+	var all []Finding
+	for _, name := range slices.Sorted(maps.Keys(g.Leaks)) {
+		o := judgeLeak(kib(g.Leaks[name]))
+		all = append(all, Finding{Kind: kindLeak, Name: name, Detail: cmp.Or(o.text, "it says nothing: "+o.unsure), Samples: g.Leaks[name]})
+	}
+	return all
 }
 
 // oldRule is that of the old tool: k of at least 10, unless the last 35 % of

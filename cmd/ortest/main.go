@@ -97,9 +97,9 @@ func newRoot() *cobra.Command {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
-	root.AddCommand(a.judge(), a.expectations())
 	root.AddCommand(a.serve(), a.doctor(), a.audit())
 	root.AddCommand(a.report(), a.logs())
+	root.AddCommand(a.judge(), a.explain(), a.expectations())
 	markUsage(root)
 	return root
 }
