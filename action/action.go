@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/action/lane"
+	"github.com/ortest/ortest/action/source"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 )
@@ -58,6 +59,8 @@ type Config struct {
 	Mode      plan.Mode
 	ServerURL string    // repositories lie at ServerURL/OWNER/NAME.git
 	Workspace string    // folder of this piece alone; sources are checked out below it
+	Mirror    string    // absolute folder with OWNER/NAME.git and files/; then no network is asked
+	Unmet     Unmet     // why units are not true, from MakeUnits
 	Spool     string    // where entries are left for the agent; "" only prints
 	Work      string    // builds are kept here for later pieces; "" keeps none
 	Log       io.Writer // everything printed, as it comes; nil prints nothing
@@ -130,19 +133,24 @@ type run struct {
 	spool    *spool
 	procs    *procs
 	tmp      string // TMPDIR of everything the project runs
-	src      string // the project's checkout
+	project  *source.Repo
+	beside   []*checkedOut
+	vars     map[string]string // what tools and nginx set
+	gcc      string            // the compiler's own name and version
+	src      string            // the project's checkout
 	env      []string
 	buildEnv []string       // environment of the build: without what only tests get
 	key      string         // of the build, in Work
 	kept     string         // key of the build that was found there, "" when it is to be made
 	ends     time.Time      // when to stop; zero when there is no such time
+	setup    [][]string     // makes the units of the network true in a lane
 	services []lane.Service // that run beside each test file, in its lane
 	total    Total
 	result   Result
 }
 
 func newRun(cfg Config) (*run, error) {
-	r := &run{cfg: cfg, src: filepath.Join(cfg.Workspace, cfg.Piece.name())}
+	r := &run{cfg: cfg, src: filepath.Join(cfg.Workspace, cmp.Or(cfg.Project.Dir, cfg.Piece.name())), vars: map[string]string{}}
 	var err error
 	if r.procs, err = newProcs(); err != nil {
 		return nil, err
@@ -152,6 +160,10 @@ func newRun(cfg Config) (*run, error) {
 	}
 	if r.tmp, err = os.MkdirTemp("", "ortest-"); err != nil {
 		return nil, fmt.Errorf("make temporary folder: %w", err)
+	}
+	// Who owns a mirror does not matter: nothing of it is run by git.
+	if err := os.WriteFile(filepath.Join(r.tmp, "gitconfig"), []byte("[safe]\n\tdirectory = *\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration of git: %w", err)
 	}
 	if cfg.Piece.Timeout > 0 {
 		r.ends = time.Now().Add(time.Duration(cfg.Piece.Timeout)*time.Minute - reserve)

@@ -1,23 +1,35 @@
 package action
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
-// buildAll runs the project's build commands, unless a kept build took their place.
+// buildAll builds the tools, the suite's nginx and the project, or finds them
+// built, and makes the environment of the tests from what it got.
 func (r *run) buildAll(ctx context.Context) error {
+	if r.cfg.Project.Nginx != nil || len(r.cfg.Project.Recipe.Tools) > 0 {
+		for _, step := range []func(context.Context) error{r.compiler, r.tools, r.nginx} {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		r.environs()
+	}
 	if r.kept == "" {
 		for _, args := range r.cfg.Project.Build {
-			if err := r.buildOne(ctx, r.argv(args, r.buildEnv)); err != nil {
+			if err := r.build(ctx, r.src, r.buildEnv, r.argv(args, r.buildEnv)...); err != nil {
 				return err
 			}
 		}
@@ -26,12 +38,14 @@ func (r *run) buildAll(ctx context.Context) error {
 	return r.versions(ctx)
 }
 
-func (r *run) buildOne(ctx context.Context, argv []string) error {
+// build runs one command of a build.
+func (r *run) build(ctx context.Context, dir string, env []string, argv ...string) error {
 	fmt.Fprintln(r.spool, strings.Join(argv, " "))
+	var bad firstError
 	got, err := r.procs.run(ctx, command{
-		argv: argv, dir: r.src, env: r.buildEnv,
+		argv: argv, dir: dir, env: env,
 		limit: r.cfg.Limits.Build, output: r.cfg.Limits.Output,
-	}, r.spool)
+	}, io.MultiWriter(r.spool, &bad))
 	switch {
 	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission):
 		return &stopped{PhaseBuild, fmt.Sprintf("%s cannot be started", argv[0])}
@@ -39,9 +53,53 @@ func (r *run) buildOne(ctx context.Context, argv []string) error {
 		return err
 	}
 	if why := got.why(r.cfg.Limits.Build); why != "" {
-		return &stopped{PhaseBuild, strings.Join(argv, " ") + " " + why}
+		reason := strings.Join(argv, " ") + " " + why
+		if len(reason) > 200 {
+			reason = argv[0] + " " + why
+		}
+		if bad.line != "" {
+			reason += ": " + strings.ReplaceAll(bad.line, r.src+"/", "")
+		}
+		return &stopped{PhaseBuild, reason}
 	}
 	return nil
+}
+
+// quietly runs a command of which only the end is of interest.
+func (r *run) quietly(ctx context.Context, dir string, env []string, argv ...string) bool {
+	got, err := r.procs.run(ctx, command{argv: argv, dir: dir, env: env, limit: r.cfg.Limits.Build, output: r.cfg.Limits.Output}, io.Discard)
+	return err == nil && got.exit == 0
+}
+
+// reError finds the lines in which compilers, linkers and configure say what is wrong.
+var reError = regexp.MustCompile(`^(?:\S+?:[0-9]+:(?:[0-9]+:)? (?:fatal )?error: .*|.*: undefined reference to .*|(?:\S*/)?configure: error: .*)$`)
+
+// firstError keeps the first line that says what is wrong, which is the cause
+// of those that follow.
+type firstError struct {
+	rest []byte
+	line string
+}
+
+func (f *firstError) Write(b []byte) (int, error) {
+	if f.line != "" {
+		return len(b), nil
+	}
+	f.rest = append(f.rest, b...)
+	for f.line == "" {
+		line, rest, ok := bytes.Cut(f.rest, []byte("\n"))
+		if !ok {
+			if len(f.rest) > 64<<10 {
+				f.rest = nil
+			}
+			break
+		}
+		if reError.Match(line) {
+			f.line = string(line[:min(len(line), 500)])
+		}
+		f.rest = rest
+	}
+	return len(b), nil
 }
 
 // buildKey names a build by everything that goes into it.
@@ -64,7 +122,7 @@ func (r *run) buildKey(commit string) (string, error) {
 
 // restore copies a build of the commit into the workspace, if one was kept.
 func (r *run) restore(commit string) error {
-	if r.cfg.Work == "" {
+	if r.cfg.Work == "" || len(r.cfg.Project.Build) == 0 {
 		return nil
 	}
 	key, err := r.buildKey(commit)
@@ -89,7 +147,7 @@ func (r *run) restore(commit string) error {
 // keep copies the build to where other pieces find it. Whoever is first wins;
 // that it cannot be kept is no reason to fail.
 func (r *run) keep() {
-	if r.cfg.Work == "" {
+	if r.key == "" {
 		return
 	}
 	if err := r.keepAs(filepath.Join(r.cfg.Work, r.key)); err != nil {

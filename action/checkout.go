@@ -2,10 +2,8 @@ package action
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -22,7 +20,7 @@ var gitConfig = []string{
 func (r *run) gitEnv() []string {
 	return []string{
 		"PATH=" + lookup(r.env, "PATH"), "HOME=" + r.tmp, "TMPDIR=" + r.tmp, "LANG=C.UTF-8",
-		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + filepath.Join(r.tmp, "gitconfig"), "GIT_TERMINAL_PROMPT=0",
 		"GIT_ALLOW_PROTOCOL=http:https:file", "GIT_LFS_SKIP_SMUDGE=1",
 	}
 }
@@ -45,19 +43,16 @@ func (r *run) git(ctx context.Context, out io.Writer, dir string, args ...string
 // checkout brings the project's commit into the workspace, from a build kept
 // there or from the server, and proves that it is the one.
 func (r *run) checkout(ctx context.Context) error {
-	commit := r.cfg.Piece.Commit
-	if commit == "" {
-		var err error
-		if commit, err = r.head(ctx); err != nil {
-			return r.notCheckedOut(ctx, err)
-		}
+	if err := r.resolve(ctx); err != nil {
+		return err
 	}
+	commit := r.project.Commit
 	r.result.Manifest.Commit = commit
 	if err := r.restore(commit); err != nil {
 		return err
 	}
 	if r.kept == "" {
-		if err := r.fetch(ctx, commit); err != nil {
+		if err := r.again(ctx, func() error { return r.store().Fetch(ctx, r.project.URL, commit, r.src) }); err != nil {
 			return r.notCheckedOut(ctx, err)
 		}
 	}
@@ -72,7 +67,7 @@ func (r *run) checkout(ctx context.Context) error {
 	if err := r.git(ctx, r.spool, r.src, "--no-pager", "log", "-1", "--no-decorate", "--no-show-signature"); err != nil {
 		return r.notCheckedOut(ctx, err)
 	}
-	return nil
+	return r.layOut(ctx)
 }
 
 func (r *run) notCheckedOut(ctx context.Context, err error) error {
@@ -82,46 +77,6 @@ func (r *run) notCheckedOut(ctx context.Context, err error) error {
 	return &stopped{PhaseCheckout, fmt.Sprintf("check out %s: %v", r.cfg.Piece.Repo, err)}
 }
 
-func (r *run) url() string {
-	return strings.TrimSuffix(r.cfg.ServerURL, "/") + "/" + r.cfg.Piece.Repo + ".git"
-}
-
-// head asks for the commit of the default branch.
-func (r *run) head(ctx context.Context) (string, error) {
-	var out strings.Builder
-	err := r.again(ctx, func() error {
-		out.Reset()
-		return r.git(ctx, &out, r.cfg.Workspace, "ls-remote", r.url(), "HEAD")
-	})
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(out.String()) {
-		commit, ref, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if ref == "HEAD" && commit != "" && reCommit.MatchString(commit) {
-			return commit, nil
-		}
-	}
-	return "", errors.New("the repository has no default branch")
-}
-
-func (r *run) fetch(ctx context.Context, commit string) error {
-	if err := os.MkdirAll(r.src, 0o755); err != nil {
-		return fmt.Errorf("make %s: %w", filepath.Base(r.src), err)
-	}
-	if err := r.git(ctx, r.spool, r.src, "init", "--quiet", "--template="); err != nil {
-		return err
-	}
-	err := r.again(ctx, func() error {
-		return r.git(ctx, r.spool, r.src,
-			"fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", r.url(), commit)
-	})
-	if err != nil {
-		return err
-	}
-	return r.git(ctx, r.spool, r.src, "checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD")
-}
-
 // again repeats what needs the server until it works or the time is up: the
 // server may be away for a moment, and a piece lost to that costs a machine.
 func (r *run) again(ctx context.Context, do func() error) error {
@@ -129,7 +84,7 @@ func (r *run) again(ctx context.Context, do func() error) error {
 	defer cancel()
 	for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
 		err := do()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || r.cfg.Mirror != "" {
 			return err
 		}
 		timer := time.NewTimer(wait)

@@ -75,13 +75,13 @@ func (r *run) variable(name string) string {
 	case "ORTEST_PROJECT":
 		return r.src
 	case "NGINX_VERSION":
-		return r.cfg.Piece.Options.Nginx
+		return cmp.Or(r.vars[name], r.cfg.Piece.Options.Nginx)
 	case "USE_STAP":
-		if !r.cfg.Piece.Options.NoSystemTap {
+		if !r.cfg.Piece.Options.NoSystemTap && r.program("stap") != "" {
 			return "1"
 		}
 	}
-	return ""
+	return r.vars[name]
 }
 
 // argv expands the variables in a command of the catalog. No shell reads it.

@@ -16,14 +16,15 @@ import (
 
 // Piece is what a workflow job is told to run: one leg of its matrix.
 type Piece struct {
-	ID      string       `json:"id"`              // run/piece/attempt
-	Label   string       `json:"label,omitempty"` // of the runner; nothing here depends on it
-	Goal    plan.Goal    `json:"goal"`
-	Repo    string       `json:"repo"`            // OWNER/NAME of the project
-	Commit  string       `json:"commit"`          // full SHA; "" is the head of the default branch
-	Files   []string     `json:"files,omitempty"` // test files in order; none means all
-	Options plan.Options `json:"options"`
-	Timeout int          `json:"timeout,omitempty"` // of the job, in minutes; 0: unknown
+	ID      string            `json:"id"`              // run/piece/attempt
+	Label   string            `json:"label,omitempty"` // of the runner; nothing here depends on it
+	Goal    plan.Goal         `json:"goal"`
+	Repo    string            `json:"repo"`              // OWNER/NAME of the project
+	Commit  string            `json:"commit"`            // full SHA; "" is the head of the default branch
+	Files   []string          `json:"files,omitempty"`   // test files in order; none means all
+	Sources map[string]string `json:"sources,omitempty"` // commits of what lies beside the project, by name; others are at their heads
+	Options plan.Options      `json:"options"`
+	Timeout int               `json:"timeout,omitempty"` // of the job, in minutes; 0: unknown
 }
 
 var (
@@ -57,6 +58,11 @@ func (p Piece) Validate() error {
 		return fmt.Errorf("piece %.80q: commit %.80q is no full SHA", p.ID, p.Commit)
 	case p.Timeout < 0:
 		return fmt.Errorf("piece %.80q: timeout %d is negative", p.ID, p.Timeout)
+	}
+	for name, commit := range p.Sources {
+		if commit == "" || !reCommit.MatchString(commit) {
+			return fmt.Errorf("piece %.80q: commit %.80q of %.80q is no full SHA", p.ID, commit, name)
+		}
 	}
 	seen := make(map[string]bool, len(p.Files))
 	for _, f := range p.Files {

@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,12 +67,13 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 	c := command{argv: r.prove(path), dir: r.src, env: r.env, limit: limit, output: r.cfg.Limits.Output}
 	var got outcome
 	var err error
+	masked := &masker{w: log, secrets: secretsOf(r.cfg.Env)}
 	if r.cfg.Lanes {
-		got, err = r.inLane(ctx, c, log)
+		got, err = r.inLane(ctx, c, masked)
 	} else {
-		got, err = r.procs.run(ctx, c, log)
+		got, err = r.procs.run(ctx, c, masked)
 	}
-	if err != nil {
+	if err = errors.Join(err, masked.flush()); err != nil {
 		return report.FileResult{}, fmt.Errorf("test %s: %w", path, err)
 	}
 	switch {
@@ -97,7 +99,7 @@ func (r *run) inLane(ctx context.Context, c command, log io.Writer) (outcome, er
 	if argv[0] = lookPath(c.argv[0], c.env); argv[0] == "" {
 		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], exec.ErrNotFound)
 	}
-	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Quota: r.cfg.Limits.Disk, Services: r.services}
+	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Quota: r.cfg.Limits.Disk, Setup: r.setup, Services: r.services}
 	if r.cfg.Work != "" {
 		if err := os.MkdirAll(r.cfg.Work, 0o755); err != nil {
 			return outcome{}, err

@@ -3,22 +3,31 @@ package plan
 import (
 	"maps"
 	"slices"
+
+	"github.com/ortest/ortest/plan/recipe"
 )
 
 // Project is a repository under test and how its suite is built and run.
 type Project struct {
 	Name     string                       `json:"name" yaml:"name"`
 	Title    string                       `json:"title,omitempty" yaml:"title"`
-	Kind     string                       `json:"kind" yaml:"kind"` // says which modes exist and what the defaults are
-	Repo     string                       `json:"repo" yaml:"repo"` // https://github.com/OWNER/NAME
+	Kind     string                       `json:"kind" yaml:"kind"`         // says which modes exist and what the defaults are
+	Repo     string                       `json:"repo" yaml:"repo"`         // https://github.com/OWNER/NAME
+	Dir      string                       `json:"dir,omitempty" yaml:"dir"` // of the checkout; "" is the repository's name
+	Ref      string                       `json:"ref,omitempty" yaml:"ref"` // that others take it at; "" is the default branch
 	Order    int                          `json:"order,omitempty" yaml:"order"`
 	Modes    []string                     `json:"modes" yaml:"modes"`       // in the catalog's order
 	Packages []string                     `json:"packages" yaml:"packages"` // Debian
 	Needs    []string                     `json:"needs,omitempty" yaml:"needs"`
+	Optional []string                     `json:"optional,omitempty" yaml:"optional"` // of needs and sources: left out where they cannot be had
+	Requires string                       `json:"requires,omitempty" yaml:"requires"` // a variable without which no nginx is built with it
+	Pairs    []recipe.Pair                `json:"pairs,omitempty" yaml:"pairs"`       // versions that it insists on
 	Sources  []string                     `json:"sources,omitempty" yaml:"sources"`   // checked out beside it, not built in
 	Services []string                     `json:"services,omitempty" yaml:"services"` // running while it is tested
 	Units    []string                     `json:"units,omitempty" yaml:"units"`       // what the machine must have or be
 	Build    [][]string                   `json:"build,omitempty" yaml:"build"`       // argument lists, in order, no shell
+	Nginx    *recipe.Nginx                `json:"nginx,omitempty" yaml:"nginx"`       // that the suite runs on; nil: the machine's, if any
+	Recipe   recipe.Recipe                `json:"recipe,omitzero" yaml:"-"`           // what all these names stand for
 	Test     Test                         `json:"test" yaml:"test"`
 	Env      map[string]string            `json:"env,omitempty" yaml:"env"`
 	ModeEnv  map[string]map[string]string `json:"mode_env,omitempty" yaml:"mode_env"` // by mode; wins over Env

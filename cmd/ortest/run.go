@@ -35,7 +35,8 @@ type runFlags struct {
 	jobs                        int
 	json                        bool
 
-	scratch string // holds the examples' repositories
+	unmet   action.Unmet // units that this machine does not have
+	scratch string       // holds the examples' repositories
 }
 
 func (a *app) run() *cobra.Command {
@@ -93,10 +94,9 @@ func (a *app) runGoals(cmd *cobra.Command, f *runFlags, targets []string) error 
 	if err != nil {
 		return err
 	}
-	if f.scratch, err = os.MkdirTemp("", "ortest-sources-"); err != nil {
+	if f.unmet, err = a.makeUnits(cmd, f, goals, cfg.Lanes); err != nil {
 		return err
 	}
-	defer os.RemoveAll(f.scratch)
 	cfg.Deliver = func(out local.Outcome) error {
 		a.remember(cmd, f, out)
 		if f.result == "" {
@@ -143,6 +143,9 @@ func (a *app) openRun(cmd *cobra.Command, f *runFlags, targets []string) ([]plan
 		}
 		*dir = abs
 	}
+	if err := a.makeWork(cmd, f); err != nil {
+		return nil, err
+	}
 	goals, dropped, err := f.judging.catalog.Goals(targets, f.req.Exclude)
 	if err != nil {
 		return nil, wrong(err)
@@ -152,6 +155,18 @@ func (a *app) openRun(cmd *cobra.Command, f *runFlags, targets []string) ([]plan
 		return nil, usage(errors.New("nothing is left to test: -e leaves out every goal"))
 	}
 	return goals, nil
+}
+
+// makeWork makes the folder for builds. Where the usual place cannot be
+// written, as in a home that is read-only, a temporary one does.
+func (a *app) makeWork(cmd *cobra.Command, f *runFlags) error {
+	err := os.MkdirAll(f.work, 0o755)
+	if err == nil || cmd.Flags().Changed("work") {
+		return err
+	}
+	f.work = filepath.Join(os.TempDir(), fmt.Sprintf("ortest-%d", os.Getuid()))
+	a.warn(cmd.ErrOrStderr(), fmt.Sprintf("builds are kept in %s: %v; choose another folder with --work", f.work, err))
+	return os.MkdirAll(f.work, 0o700)
 }
 
 // local says how the goals are run here.
@@ -186,6 +201,21 @@ func (a *app) local(cmd *cobra.Command, f *runFlags, goals []plan.Goal, h *plan.
 	return cfg, nil
 }
 
+// makeUnits makes this machine ready for the goals, which needs root or sudo;
+// what it does is told as it does it.
+func (a *app) makeUnits(cmd *cobra.Command, f *runFlags, goals []plan.Goal, lanes bool) (action.Unmet, error) {
+	var projects []plan.Project
+	var modes []plan.Mode
+	for _, g := range goals {
+		project, mode, err := lookup(f.judging.catalog, g)
+		if err != nil {
+			return nil, err
+		}
+		projects, modes = append(projects, project), append(modes, mode)
+	}
+	return action.MakeUnits(cmd.Context(), projects, modes, lanes, cmd.ErrOrStderr())
+}
+
 // openGoal says how a goal is made ready.
 func (a *app) openGoal(cmd *cobra.Command, f *runFlags, g plan.Goal) (action.Config, error) {
 	project, mode, err := lookup(f.judging.catalog, g)
@@ -199,7 +229,7 @@ func (a *app) openGoal(cmd *cobra.Command, f *runFlags, g plan.Goal) (action.Con
 		server = "file://" + f.mirror
 	case project.Example:
 		// Its repository is in this program.
-		if server, err = serveExample(cmd.Context(), f.scratch, project.Name, repo); err != nil {
+		if server, err = serveExample(cmd.Context(), filepath.Join(f.work, "examples"), project.Name, repo); err != nil {
 			return action.Config{}, err
 		}
 	}
@@ -209,7 +239,7 @@ func (a *app) openGoal(cmd *cobra.Command, f *runFlags, g plan.Goal) (action.Con
 	}
 	cfg := action.Config{
 		Piece:   action.Piece{ID: "run/" + g.String() + "/1", Goal: g, Repo: repo, Options: f.req.Options},
-		Project: project, Mode: mode, ServerURL: server, Workspace: workspace, Work: filepath.Join(f.work, "builds"),
+		Project: project, Mode: mode, ServerURL: server, Mirror: f.mirror, Unmet: f.unmet, Workspace: workspace, Work: filepath.Join(f.work, "builds"),
 		Env: os.Environ(), Only: f.files, Logger: a.log(cmd.ErrOrStderr()),
 	}
 	if a.verbose > 0 {

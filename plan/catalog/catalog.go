@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/recipe"
 )
 
 // Catalog is one revision of the data. What its methods return is a copy at
@@ -23,9 +24,11 @@ type Catalog struct {
 	projects     []plan.Project
 	arches       []Arch
 	releases     releases
-	sources      []Source
-	services     []service
-	units        []unit
+	sources      []recipe.Source
+	archives     []recipe.Archive
+	tools        []recipe.Tool
+	services     []recipe.Service
+	units        []recipe.Unit
 	expectations map[string][]byte
 	examplesOnly bool // modes expand to the example projects
 }
@@ -44,24 +47,6 @@ type Instance struct {
 	Cores    int     `yaml:"cores" json:"cores"`
 	OnDemand float64 `yaml:"on_demand" json:"on_demand"`
 	Spot     float64 `yaml:"spot" json:"spot"`
-}
-
-// Source is a repository that projects need but that has no goals.
-type Source struct {
-	Name string `yaml:"name" json:"name"`
-	Repo string `yaml:"repo" json:"repo"`
-	Ref  string `yaml:"ref" json:"ref,omitempty"` // "" is the default branch
-}
-
-type service struct {
-	Name    string `yaml:"name"`
-	Package string `yaml:"package"`
-}
-
-type unit struct {
-	Name  string   `yaml:"name"`
-	Title string   `yaml:"title"`
-	Needs []string `yaml:"needs"`
 }
 
 // Modes returns the modes in the order in which they are listed for people.
@@ -89,8 +74,8 @@ func (c *Catalog) Arch(name string) (Arch, bool) {
 }
 
 // Source returns an auxiliary repository by name.
-func (c *Catalog) Source(name string) (Source, bool) {
-	return find(c.sources, func(s Source) bool { return s.Name == name })
+func (c *Catalog) Source(name string) (recipe.Source, bool) {
+	return find(c.sources, func(s recipe.Source) bool { return s.Name == name })
 }
 
 // Expectations returns the bytes of a project's expectations file as they are;

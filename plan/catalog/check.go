@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/recipe"
 )
 
 var (
@@ -38,6 +39,7 @@ func (c *Catalog) check(srcs map[string]source) error {
 	k.arches()
 	k.releases()
 	k.units()
+	k.recipes()
 	for _, p := range c.projects {
 		k.project(p)
 	}
@@ -64,7 +66,10 @@ func (k *checker) kinds() {
 	for i, kd := range k.c.kinds {
 		at := fmt.Sprintf("$[%d]", i)
 		k.names(spot{"kinds.yaml", at + ".modes"}, "mode", kd.Modes, k.modeNames())
-		k.names(spot{"kinds.yaml", at + ".units"}, "unit", kd.Units, k.unitNames())
+		k.names(spot{"kinds.yaml", at + ".units"}, "unit", kd.Units, append(k.unitNames(), k.toolNames()...))
+		if kd.Nginx != nil && kd.Nginx.Of != "" {
+			k.name(spot{"kinds.yaml", at + ".nginx.of"}, "project", kd.Nginx.Of, k.projectList())
+		}
 		k.names(spot{"kinds.yaml", at + ".sources"}, "source", kd.Sources, k.sourceNames())
 		k.env("kinds.yaml", at+".env", kd.Env)
 		for _, m := range slices.Sorted(maps.Keys(kd.ModeEnv)) {
@@ -166,8 +171,10 @@ func (k *checker) project(p plan.Project) {
 func (k *checker) projectNames(p plan.Project, file string) {
 	k.names(spot{file, "$.needs"}, "project or source", p.Needs, append(k.projectList(), k.sourceNames()...))
 	k.names(spot{file, "$.sources"}, "project or source", p.Sources, append(k.projectList(), k.sourceNames()...))
+	k.names(spot{file, "$.optional"}, "need or source", p.Optional, append(slices.Clone(p.Needs), p.Sources...))
+	k.pairs(spot{file, "$.pairs"}, p.Pairs)
 	k.names(spot{file, "$.services"}, "service", p.Services, k.serviceNames())
-	k.names(spot{file, "$.units"}, "unit", p.Units, k.unitNames())
+	k.names(spot{file, "$.units"}, "unit", p.Units, append(k.unitNames(), k.toolNames()...))
 	k.env(file, "$.env", p.Env)
 	k.env(file, "$.test.env", p.Test.Env)
 	for _, m := range slices.Sorted(maps.Keys(p.ModeEnv)) {
@@ -181,6 +188,9 @@ func (k *checker) projectTest(p plan.Project, kd kind, file string) {
 		if len(argv) == 0 || argv[0] == "" {
 			k.badAt(file, fmt.Sprintf("$.build[%d]", i), "a build command needs at least a program")
 		}
+	}
+	if n := p.Nginx; n != nil && n.Of != "" {
+		k.name(spot{file, "$.nginx.of"}, "project", n.Of, k.projectList())
 	}
 	if p.Test.Glob == "" && kd.Test.Glob == "" {
 		k.badAt(file, "$.test", "test.glob is missing, and kind %s has none", kd.Name)
@@ -250,13 +260,13 @@ func (k *checker) kindNames() []string {
 	return namesOf(k.c.kinds, func(v kind) string { return v.Name })
 }
 func (k *checker) unitNames() []string {
-	return namesOf(k.c.units, func(u unit) string { return u.Name })
+	return namesOf(k.c.units, func(u recipe.Unit) string { return u.Name })
 }
 func (k *checker) sourceNames() []string {
-	return namesOf(k.c.sources, func(s Source) string { return s.Name })
+	return namesOf(k.c.sources, func(s recipe.Source) string { return s.Name })
 }
 func (k *checker) serviceNames() []string {
-	return namesOf(k.c.services, func(s service) string { return s.Name })
+	return namesOf(k.c.services, func(s recipe.Service) string { return s.Name })
 }
 func (k *checker) projectList() []string {
 	return namesOf(k.c.projects, func(p plan.Project) string { return p.Name })

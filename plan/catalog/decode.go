@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/recipe"
 )
 
 // kind is what projects of one kind have in common.
@@ -22,8 +23,10 @@ type kind struct {
 	Modes    []string                     `yaml:"modes"`
 	Packages []string                     `yaml:"packages"`
 	Sources  []string                     `yaml:"sources"`
+	Optional []string                     `yaml:"optional"`
 	Units    []string                     `yaml:"units"`
 	Build    [][]string                   `yaml:"build"`
+	Nginx    *recipe.Nginx                `yaml:"nginx"`
 	Test     plan.Test                    `yaml:"test"`
 	Env      map[string]string            `yaml:"env"`
 	ModeEnv  map[string]map[string]string `yaml:"mode_env"`
@@ -52,7 +55,7 @@ func (c *Catalog) decodeAll(files map[string][]byte) (map[string]source, error) 
 	var bad []error
 	into := map[string]any{
 		"modes.yaml": &c.modes, "kinds.yaml": &c.kinds, "arches.yaml": &c.arches, "releases.yaml": &c.releases,
-		"sources.yaml": &c.sources, "services.yaml": &c.services, "units.yaml": &c.units,
+		"sources.yaml": &c.sources, "archives.yaml": &c.archives, "tools.yaml": &c.tools, "services.yaml": &c.services, "units.yaml": &c.units,
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		dir, base := path.Split(name)

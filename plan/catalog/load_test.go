@@ -105,8 +105,8 @@ func TestProjectsInherit(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
 		{lua.Environ(tv)["TEST_NGINX_USE_VALGRIND"], "1"},
 		{lua.Environ(tv)["TEST_NGINX_SLEEP"], "0.015"},
-		{lua.Environ(tv)["LD_PRELOAD"], "$ORTEST_WORK/mockeagain/mockeagain.so"},
-		{lua.Environ(tv)["LD_LIBRARY_PATH"], "/opt/luajit-sysm/lib"},
+		{lua.Environ(tv)["LD_PRELOAD"], "$MOCKEAGAIN_SO"},
+		{lua.Environ(tv)["LD_LIBRARY_PATH"], "$LUAJIT_SYSM/lib"},
 		{lua.Environ(to)["NGX_BUILD_OPT"], "-O3 -funsigned-char"},
 	} {
 		if tt.got != tt.want {

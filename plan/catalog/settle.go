@@ -15,9 +15,16 @@ func (c *Catalog) settle() {
 	for i, k := range c.kinds {
 		rank[k.Name] = i
 	}
+	own := map[string]plan.Project{}
+	for _, p := range c.projects {
+		own[p.Name] = p
+	}
 	for i := range c.projects {
 		k, _ := find(c.kinds, func(k kind) bool { return k.Name == c.projects[i].Kind })
 		c.inherit(&c.projects[i], k)
+	}
+	for i := range c.projects {
+		c.cook(&c.projects[i], own)
 	}
 	slices.SortStableFunc(c.projects, func(a, b plan.Project) int {
 		switch {
@@ -53,6 +60,9 @@ func (c *Catalog) inherit(p *plan.Project, k kind) {
 	if p.Build == nil {
 		p.Build = k.Build
 	}
+	if p.Nginx == nil {
+		p.Nginx = k.Nginx
+	}
 	if p.Test.Glob == "" {
 		p.Test.Glob = k.Test.Glob
 	}
@@ -60,10 +70,7 @@ func (c *Catalog) inherit(p *plan.Project, k kind) {
 		p.Test.Prove = k.Test.Prove
 	}
 	p.Packages = union(k.Packages, p.Packages)
-	for _, s := range p.Services {
-		sv, _ := find(c.services, func(v service) bool { return v.Name == s })
-		p.Packages = union(p.Packages, []string{sv.Package})
-	}
+	p.Optional = union(k.Optional, p.Optional)
 	p.Sources = union(k.Sources, p.Sources)
 	p.Units = union(k.Units, p.Units)
 	p.Env = merge(k.Env, p.Env)

@@ -1,0 +1,200 @@
+// Package source gets what a goal is made of: repositories at commits and
+// archives by checksum, from the network or from a mirror on this machine.
+//
+// A mirror is a folder in which https://github.com/OWNER/NAME lies as the bare
+// repository OWNER/NAME.git, and each download as files/BASENAME. With one, the
+// network is not asked at all.
+//
+// What was got is kept in a folder of the store under a name that says what
+// it is, and is not changed afterwards: goals share it.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Store gets and keeps sources. Dir, Server and Git are required.
+type Store struct {
+	Dir    string // absolute; what was got is kept here
+	Mirror string // absolute; "" asks the network
+	Server string // repositories lie at Server/OWNER/NAME.git, unless there is a mirror
+	Log    io.Writer
+	// Git runs git with arguments in a folder, its output to out, and returns
+	// an error when it does not end well.
+	Git func(ctx context.Context, out io.Writer, dir string, args ...string) error
+}
+
+// MissingError says what a mirror lacks.
+type MissingError struct{ Path string }
+
+func (e *MissingError) Error() string { return "the mirror lacks " + e.Path }
+
+const github = "https://github.com/"
+
+var reCommit = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// URL returns where git finds a repository. A repository that the mirror lacks
+// is a *MissingError with the path at which it is expected.
+func (s *Store) URL(repo string) (string, error) {
+	name := strings.TrimSuffix(strings.TrimPrefix(repo, github), ".git")
+	if s.Mirror == "" {
+		return strings.TrimSuffix(s.Server, "/") + "/" + name + ".git", nil
+	}
+	path := filepath.Join(s.Mirror, filepath.FromSlash(name)+".git")
+	if fi, err := os.Stat(path); err != nil || !fi.IsDir() {
+		return "", &MissingError{path}
+	}
+	return "file://" + path, nil
+}
+
+// First returns the first of several repositories that is there.
+func (s *Store) First(repo string, also []string) (string, error) {
+	url, err := s.URL(repo)
+	for _, r := range also {
+		if err == nil {
+			break
+		}
+		if other, otherErr := s.URL(r); otherErr == nil {
+			return other, nil
+		}
+	}
+	return url, err
+}
+
+// Head returns the commit of a branch or tag, of the default branch when ref is "".
+func (s *Store) Head(ctx context.Context, url, ref string) (string, error) {
+	if reCommit.MatchString(ref) {
+		return ref, nil
+	}
+	refs := []string{"HEAD"}
+	if ref != "" {
+		refs = []string{"refs/heads/" + ref, "refs/tags/" + ref + "^{}", "refs/tags/" + ref}
+	}
+	var out strings.Builder
+	if err := s.Git(ctx, &out, "/", append([]string{"ls-remote", "--", url}, refs...)...); err != nil {
+		return "", err
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(out.String()) {
+		commit, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if reCommit.MatchString(commit) {
+			found[name] = commit
+		}
+	}
+	for _, r := range refs {
+		if found[r] != "" {
+			return found[r], nil
+		}
+	}
+	if ref == "" {
+		return "", errors.New("the repository has no default branch")
+	}
+	return "", fmt.Errorf("the repository has no branch or tag %s", ref)
+}
+
+// Fetch puts one commit into a new folder.
+func (s *Store) Fetch(ctx context.Context, url, commit, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"init", "--quiet", "--template="},
+		{"fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", url, commit},
+		{"checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD"},
+	} {
+		if err := s.Git(ctx, s.Log, dir, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Checkout returns the folder in which a commit of a repository lies. Nobody
+// may write into it.
+func (s *Store) Checkout(ctx context.Context, url, commit string) (string, error) {
+	name := strings.TrimSuffix(filepath.Base(url), ".git") + "-" + commit
+	return s.Keep("src", name, func(tmp string) error { return s.Fetch(ctx, url, commit, tmp) })
+}
+
+// Keep returns the folder of a name, which make filled once. It is there
+// wholly or not at all, however many ask for it at once.
+func (s *Store) Keep(kind, name string, make func(tmp string) error) (string, error) {
+	dir := filepath.Join(s.Dir, kind, name)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(dir), ".new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return "", err
+	}
+	if err := make(tmp); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(tmp, dir)
+}
+
+// Make returns the folder of a name, which fill filled in place: what is built
+// has its own path in it. What was left unfinished, or is to be made again, is
+// made from the start.
+func (s *Store) Make(kind, name string, again bool, fill func(out string) error) (string, error) {
+	dir := filepath.Join(s.Dir, kind, name)
+	done := dir + ".done"
+	if _, err := os.Stat(done); err == nil && !again {
+		return dir, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(done); err == nil && !again {
+		return dir, nil
+	}
+	if err := errors.Join(os.RemoveAll(done), os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		return "", err
+	}
+	if err := fill(dir); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(done, nil, 0o644)
+}
+
+// lock takes a lock that ends with the process at the latest.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
