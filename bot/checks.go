@@ -122,7 +122,7 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 	}
 	switch {
 	case c.Project != "":
-		view.Goals = ofProject(view.Goals, c.Project)
+		view.Goals, view.Trouble = ofProject(view.Goals, c.Project), nil
 		out = html.VerdictCheck(view, resultsOf(view.Goals))
 	case c.Goal == "" && view.State == "done":
 		out = html.VerdictCheck(view, resultsOf(view.Goals))

@@ -58,6 +58,12 @@ func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessa
 		}
 		return &result, nil
 	}
+	if why := r.heldBack(goal); why != "" {
+		return &report.GoalResult{
+			Goal: goal, Verdict: report.Incomplete, Why: []string{why},
+			Findings: []report.Finding{{Kind: "not_run", Class: report.NotRun, Name: why}},
+		}, nil
+	}
 	ev, err := b.Evidence(ctx, r, goal)
 	if err != nil {
 		return nil, err
@@ -68,6 +74,16 @@ func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessa
 		return nil, fmt.Errorf("keep result of %s, run %s: %w", goal, r.ID, err)
 	}
 	return &result, b.Store.PutResult(ctx, r.ID, goal, raw)
+}
+
+// heldBack says why a goal was never started, or "".
+func (r *Run) heldBack(goal string) string {
+	for _, p := range r.Pieces {
+		if p.Held && p.Goal.String() == goal {
+			return p.Reason
+		}
+	}
+	return ""
 }
 
 // tally counts a piece's test files over all its attempts.
@@ -97,7 +113,7 @@ func (b *Bot) tallies(ctx context.Context, r Run) (map[string]tally, error) {
 	return counts, nil
 }
 
-// verdict is the worst of a run's goals so far, as kept.
+// overall is the worst of what goals came to; one that came to nothing yet is incomplete.
 func overall(goals []html.GoalView) report.Verdict {
 	var results []report.GoalResult
 	for _, g := range goals {

@@ -190,9 +190,10 @@ func (b *Bot) same(ctx context.Context, r Run) (*Run, error) {
 	return nil, nil
 }
 
-// cut reports whether a piece of the run ended without being complete.
+// cut reports whether a piece of the run ended without being complete, other
+// than by its own stages.
 func (r *Run) cut() bool {
-	return r.Cancelled != "" || slices.ContainsFunc(r.Pieces, func(p Piece) bool { return p.State == Finished && p.Reason != "" })
+	return r.Cancelled != "" || slices.ContainsFunc(r.Pieces, func(p Piece) bool { return p.State == Finished && p.Reason != "" && !p.Held })
 }
 
 func (b *Bot) answerSame(ctx context.Context, c comment, o *Run) error {

@@ -72,7 +72,15 @@ func (d *demo) outcome(ctx context.Context, comment int64, said *string) (done b
 	marker := fmt.Sprintf("<!-- ortest:answer %d.", comment)
 	for _, c := range talk.Comments {
 		if _, text, ok := strings.Cut(c.Body, "-->"); ok && strings.HasPrefix(c.Body, marker) {
+			same, err := d.sameRun(ctx, comment)
+			if err != nil || same != nil && same.State != bot.Closed {
+				return err != nil, nil, err
+			}
 			fmt.Fprintln(d.out, strings.TrimSpace(text))
+			if same != nil {
+				result, err := d.printRun(ctx, *same)
+				return true, result, err
+			}
 			if reacted(talk, comment, "eyes") {
 				return true, nil, nil
 			}
@@ -80,6 +88,25 @@ func (d *demo) outcome(ctx context.Context, comment int64, said *string) (done b
 		}
 	}
 	return false, nil, nil
+}
+
+// sameRun returns the run that an answer to a comment offers, or nil.
+func (d *demo) sameRun(ctx context.Context, comment int64) (*bot.Run, error) {
+	runs, err := d.sys.store.RecentRuns(ctx, 1)
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	all, err := d.sys.store.Answers(ctx, runs[0].Repo, d.pull)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range all {
+		if a.Comment == comment && a.Run != "" {
+			r, err := d.sys.store.Run(ctx, a.Run)
+			return &r, err
+		}
+	}
+	return nil, nil
 }
 
 func reacted(talk githubtest.Conversation, comment int64, content string) bool {

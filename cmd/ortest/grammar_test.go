@@ -22,7 +22,7 @@ func (p *place) head(t *testing.T) string {
 }
 
 // run returns the newest run, which must be the nth.
-func (p *place) run(t *testing.T, n int) bot.Run {
+func (p *place) run(t testing.TB, n int) bot.Run {
 	t.Helper()
 	runs := p.runs(t)
 	if len(runs) != n {

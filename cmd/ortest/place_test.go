@@ -110,7 +110,7 @@ type place struct {
 }
 
 // realAct is where `make build` puts act.
-func realAct(t *testing.T) string {
+func realAct(t testing.TB) string {
 	t.Helper()
 	dir, err := filepath.Abs("../../bin")
 	if err == nil {
@@ -123,7 +123,7 @@ func realAct(t *testing.T) string {
 }
 
 // scripted is a directory with an act that does as script.
-func scripted(t *testing.T) string {
+func scripted(t testing.TB) string {
 	t.Helper()
 	dir, self := t.TempDir(), self(t)
 	if err := os.Symlink(self, filepath.Join(dir, "act")); err != nil {
@@ -132,7 +132,7 @@ func scripted(t *testing.T) string {
 	return dir
 }
 
-func self(t *testing.T) string {
+func self(t testing.TB) string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -153,7 +153,7 @@ func machines(c *systemConfig, act string, env ...string) {
 }
 
 // open opens a place on new or old data; it does nothing before start.
-func open(t *testing.T, data string, with func(*systemConfig)) *place {
+func open(t testing.TB, data string, with func(*systemConfig)) *place {
 	t.Helper()
 	s, err := openServer(t.Context(), data, logTo(t), with)
 	if err != nil {
@@ -163,7 +163,7 @@ func open(t *testing.T, data string, with func(*systemConfig)) *place {
 }
 
 // openDeaf opens a place on new data whose GitHub sends no webhook.
-func openDeaf(t *testing.T, with func(*systemConfig)) *place {
+func openDeaf(t testing.TB, with func(*systemConfig)) *place {
 	t.Helper()
 	data := t.TempDir()
 	s, err := openDemo(t.Context(), data, &demo{variant: "good", out: io.Discard, err: io.Discard, log: logTo(t), deaf: true}, with)
@@ -173,11 +173,11 @@ func openDeaf(t *testing.T, with func(*systemConfig)) *place {
 	return placeOf(t, data, s)
 }
 
-func logTo(t *testing.T) *slog.Logger {
+func logTo(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
-func placeOf(t *testing.T, data string, s *server) *place {
+func placeOf(t testing.TB, data string, s *server) *place {
 	var mu sync.Mutex
 	s.report = func(err error) {
 		mu.Lock()
@@ -188,7 +188,7 @@ func placeOf(t *testing.T, data string, s *server) *place {
 }
 
 // start lets the place work until stop or the end of the test, which leaves no machine.
-func (p *place) start(t *testing.T) *place {
+func (p *place) start(t testing.TB) *place {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
@@ -207,7 +207,7 @@ func (p *place) start(t *testing.T) *place {
 }
 
 // removeMachines cleans up behind a test that failed.
-func removeMachines(t *testing.T, cloud runnerfleet.Cloud) {
+func removeMachines(t testing.TB, cloud runnerfleet.Cloud) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	left, err := cloud.List(ctx)
@@ -219,12 +219,12 @@ func removeMachines(t *testing.T, cloud runnerfleet.Cloud) {
 	}
 }
 
-func newPlace(t *testing.T, with func(*systemConfig)) *place {
+func newPlace(t testing.TB, with func(*systemConfig)) *place {
 	t.Helper()
 	return open(t, t.TempDir(), with).start(t)
 }
 
-func (p *place) say(t *testing.T, who, text string) int64 {
+func (p *place) say(t testing.TB, who, text string) int64 {
 	t.Helper()
 	id, err := p.gh.Comment(demoRepo, p.pull, who, text)
 	if err != nil {
@@ -234,7 +234,7 @@ func (p *place) say(t *testing.T, who, text string) int64 {
 }
 
 // await waits until done says "", and fails with what it last said.
-func (p *place) await(t *testing.T, done func(ctx context.Context) (string, error)) {
+func (p *place) await(t testing.TB, done func(ctx context.Context) (string, error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -260,7 +260,7 @@ func (p *place) await(t *testing.T, done func(ctx context.Context) (string, erro
 
 // settle waits until nothing is under way: every webhook handled, every answer
 // posted, every run closed, every machine gone.
-func (p *place) settle(t *testing.T) {
+func (p *place) settle(t testing.TB) {
 	t.Helper()
 	p.await(t, p.pending)
 }
@@ -317,7 +317,7 @@ func (p *place) live(ctx context.Context) (left []string, err error) {
 	return left, err
 }
 
-func (p *place) runs(t *testing.T) []bot.Run {
+func (p *place) runs(t testing.TB) []bot.Run {
 	t.Helper()
 	runs, err := p.sys.store.RecentRuns(t.Context(), 100)
 	if err != nil {
@@ -326,7 +326,7 @@ func (p *place) runs(t *testing.T) []bot.Run {
 	return runs
 }
 
-func (p *place) talk(t *testing.T) githubtest.Conversation {
+func (p *place) talk(t testing.TB) githubtest.Conversation {
 	t.Helper()
 	talk, err := p.gh.Conversation(demoRepo, p.pull)
 	if err != nil {
@@ -335,7 +335,7 @@ func (p *place) talk(t *testing.T) githubtest.Conversation {
 	return talk
 }
 
-func (p *place) activity(t *testing.T) githubtest.Activity {
+func (p *place) activity(t testing.TB) githubtest.Activity {
 	t.Helper()
 	a, err := p.gh.Activity(demoRepo)
 	if err != nil {
@@ -345,7 +345,7 @@ func (p *place) activity(t *testing.T) githubtest.Activity {
 }
 
 // processes returns the living processes of the place's machines.
-func (p *place) processes(t *testing.T) (left []string) {
+func (p *place) processes(t testing.TB) (left []string) {
 	t.Helper()
 	all, err := process.All()
 	if err != nil {
