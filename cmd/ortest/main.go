@@ -93,9 +93,7 @@ func newRoot() *cobra.Command {
 	}
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
 	root.PersistentFlags().CountVar(&a.verbose, "verbose", "say more; twice for everything")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
 	root.AddCommand(a.serve(), a.doctor(), a.audit())
 	root.AddCommand(a.report(), a.logs())
