@@ -64,6 +64,10 @@ fuzz: go ## fuzz each target for FUZZTIME (20s)
 soak: go ## days of a fleet with faults, SEEDS of them (10000), in virtual time
 	ORTEST_SEEDS=$(SEEDS) go test -run 'TestDaysOfFaults' -count 1 -timeout 60m ./runnerfleet/ec2
 
+.PHONY: axe
+axe: test-packages check-packages build bin/axe.min.js ## hold the report's pages against WCAG 2.2 AA in Chromium, light and dark
+	go test -tags axe -run 'Accessible' ./cmd/ortest
+
 .PHONY: golden
 golden: build ## rewrite the golden files; read the diff before you commit it
 	go test $$(git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's|^|./|') -update
@@ -80,6 +84,12 @@ bin/ortest:
 bin/act: act.mod act.sum
 	go build -modfile=act.mod -trimpath -o $@ github.com/nektos/act
 	@touch $@
+
+# Only tests use it; npm checks what it fetches.
+AXE := axe-core@4.14.1
+bin/axe.min.js: Makefile
+	@mkdir -p bin
+	cd bin && tar -xzOf "$$(npm pack --silent $(AXE))" package/axe.min.js >axe.tmp && mv axe.tmp axe.min.js && rm -f axe-core-*.tgz
 
 .PHONY: clean
 clean: ## remove bin

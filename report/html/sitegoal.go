@@ -262,7 +262,7 @@ func commands(g report.GoalResult) []fact {
 	args := []string{"ortest run", shellWord(g.Goal)}
 	var files []string
 	for _, f := range g.Findings {
-		if f.File != "" && f.Class != report.Expected && !slices.Contains(files, f.File) {
+		if strings.HasSuffix(f.File, ".t") && f.Class != report.Expected && !slices.Contains(files, f.File) {
 			files = append(files, f.File)
 		}
 	}
