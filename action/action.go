@@ -129,28 +129,30 @@ func (c Config) validate() error {
 
 // run is one piece while it runs.
 type run struct {
-	cfg      Config
-	spool    *spool
-	procs    *procs
-	tmp      string // TMPDIR of everything the project runs
-	project  *source.Repo
-	beside   []*checkedOut
-	vars     map[string]string // what tools and nginx set
-	gcc      string            // the compiler's own name and version
-	src      string            // the project's checkout
-	env      []string
-	buildEnv []string       // environment of the build: without what only tests get
-	key      string         // of the build, in Work
-	kept     string         // key of the build that was found there, "" when it is to be made
-	ends     time.Time      // when to stop; zero when there is no such time
-	setup    [][]string     // makes the units of the network true in a lane
-	services []lane.Service // that run beside each test file, in its lane
-	total    Total
-	result   Result
+	cfg        Config
+	spool      *spool
+	procs      *procs
+	tmp        string // TMPDIR of everything the project runs
+	project    *source.Repo
+	beside     []*checkedOut
+	vars       map[string]string // what tools and nginx set
+	gcc        string            // the compiler's own name and version
+	src        string            // the project's checkout
+	env        []string
+	buildEnv   []string          // environment of the build: without what only tests get
+	key        string            // of the build, in Work
+	kept       string            // key of the build that was found there, "" when it is to be made
+	ends       time.Time         // when to stop; zero when there is no such time
+	stop       []func()          // ends the services that run outside of lanes
+	serviceEnv map[string]string // how the tests find the services
+	setup      [][]string        // makes the units of the network true in a lane
+	services   []lane.Service    // that run beside each test file, in its lane
+	total      Total
+	result     Result
 }
 
 func newRun(cfg Config) (*run, error) {
-	r := &run{cfg: cfg, src: filepath.Join(cfg.Workspace, cmp.Or(cfg.Project.Dir, cfg.Piece.name())), vars: map[string]string{}}
+	r := &run{cfg: cfg, src: filepath.Join(cfg.Workspace, cmp.Or(cfg.Project.Dir, cfg.Piece.name())), vars: map[string]string{}, serviceEnv: map[string]string{}}
 	var err error
 	if r.procs, err = newProcs(); err != nil {
 		return nil, err
@@ -176,6 +178,9 @@ func newRun(cfg Config) (*run, error) {
 }
 
 func (r *run) close() error {
+	for _, stop := range r.stop {
+		stop()
+	}
 	// Test suites make folders that their owner may not enter.
 	if err := os.RemoveAll(r.tmp); err != nil {
 		r.cfg.Logger.Warn("temporary folder stays", "err", err)

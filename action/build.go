@@ -35,6 +35,9 @@ func (r *run) buildAll(ctx context.Context) error {
 		}
 		r.keep()
 	}
+	if err := r.serve(ctx); err != nil {
+		return err
+	}
 	return r.versions(ctx)
 }
 

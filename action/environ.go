@@ -29,6 +29,7 @@ func (r *run) environs() {
 	goal := r.cfg.Project.Environ(r.cfg.Mode)
 	r.buildEnv = r.expanded(base, goal)
 	maps.Copy(goal, r.cfg.Project.Test.Env)
+	r.withServices(goal)
 	r.env = r.expanded(base, goal)
 }
 

@@ -37,6 +37,9 @@ func newProcs() (*procs, error) {
 	return p, nil
 }
 
+// spare keeps a child of ours, and what it starts, from being taken for the project's.
+func (p *procs) spare(pid int) { p.before[pid] = true }
+
 // process is a line of the process table.
 type process struct {
 	pid, parent, group int

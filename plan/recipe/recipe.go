@@ -75,13 +75,14 @@ type Unit struct {
 
 // Service is a server that runs while a project is tested, with data of its own.
 type Service struct {
-	Name  string            `json:"name" yaml:"name"`
-	Unit  string            `json:"unit" yaml:"unit"`             // has its program
-	Init  [][]string        `json:"init,omitempty" yaml:"init"`   // makes $DATA, once a machine
-	Start []string          `json:"start" yaml:"start"`           // in $DATA, stays in the foreground
-	Check []string          `json:"check,omitempty" yaml:"check"` // succeeds once it serves; none: Port is asked
-	Port  int               `json:"port,omitempty" yaml:"port"`   // on 127.0.0.1
-	Env   map[string]string `json:"env,omitempty" yaml:"env"`     // for the tests: how they find it
+	Name         string            `json:"name" yaml:"name"`
+	Unit         string            `json:"unit" yaml:"unit"`                           // has its program
+	Init         [][]string        `json:"init,omitempty" yaml:"init"`                 // makes $DATA, once a machine
+	Start        []string          `json:"start" yaml:"start"`                         // in $DATA, stays in the foreground
+	Check        []string          `json:"check,omitempty" yaml:"check"`               // succeeds once it serves; none: Port is asked
+	Unprivileged bool              `json:"unprivileged,omitempty" yaml:"unprivileged"` // refuses to be root's
+	Port         int               `json:"port,omitempty" yaml:"port"`                 // on 127.0.0.1
+	Env          map[string]string `json:"env,omitempty" yaml:"env"`                   // for the tests: how they find it
 }
 
 // Nginx is how the nginx of a suite comes to be.
