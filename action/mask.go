@@ -1,0 +1,97 @@
+package action
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// masker hides secrets in what passes through. A secret may be cut in two by
+// the writes, so the end of what was written waits for what follows as long as
+// it may be the begin of one.
+type masker struct {
+	w       io.Writer
+	secrets [][]byte // longest first
+	held    []byte
+}
+
+// Short values are words rather than secrets: to hide them would garble the log.
+const minSecret = 8
+
+var reSecret = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|ACCESS_KEY|API_?KEY|JITCONFIG)`)
+
+const hidden = "***"
+
+// secretsOf returns the values in an environment that its names call secret.
+func secretsOf(env []string) [][]byte {
+	var all [][]byte
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if len(value) >= minSecret && reSecret.MatchString(name) {
+			all = append(all, []byte(value))
+		}
+	}
+	slices.SortFunc(all, func(a, b []byte) int { return len(b) - len(a) })
+	return all
+}
+
+func (m *masker) Write(p []byte) (int, error) {
+	if len(m.secrets) == 0 {
+		return m.w.Write(p)
+	}
+	out, rest := m.mask(append(m.held, p...))
+	m.held = slices.Clone(rest)
+	if _, err := m.w.Write(out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// mask returns what is sure, and the rest from where a secret may have begun.
+func (m *masker) mask(b []byte) (out, rest []byte) {
+	for i := 0; i < len(b); {
+		n, open := m.at(b[i:])
+		switch {
+		case open:
+			return out, b[i:]
+		case n > 0:
+			out = append(out, hidden...)
+			i += n
+		default:
+			out = append(out, b[i])
+			i++
+		}
+	}
+	return out, nil
+}
+
+// at returns how long the secret is that b begins with, 0 for none. It is open
+// when b is the begin of a longer one.
+func (m *masker) at(b []byte) (n int, open bool) {
+	for _, s := range m.secrets {
+		switch {
+		case s[0] != b[0]:
+		case bytes.HasPrefix(b, s):
+			return len(s), false
+		case bytes.HasPrefix(s, b):
+			return 0, true
+		}
+	}
+	return 0, false
+}
+
+// flush writes what was held back.
+func (m *masker) flush() error {
+	b := m.held
+	m.held = nil
+	for _, s := range m.secrets {
+		b = bytes.ReplaceAll(b, s, []byte(hidden))
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := m.w.Write(b)
+	return err
+}
