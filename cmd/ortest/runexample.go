@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,41 +16,64 @@ import (
 	"github.com/ortest/ortest/examples"
 )
 
-// serveExample makes an example's repository below dir and returns the URL of
-// its server. The commit is the same each time.
+// serveExample makes an example's repository below dir, unless it is there,
+// and returns the URL of its server. The same files make the same commit.
 func serveExample(ctx context.Context, dir, name, repo string) (url string, err error) {
-	url = "file://" + dir
-	bare := filepath.Join(dir, filepath.FromSlash(repo)+".git")
-	if _, err := os.Stat(bare); err == nil {
-		return url, nil
-	}
 	files, err := examples.Project(name, examples.Good)
 	if err != nil {
 		return "", err
 	}
-	tree := filepath.Join(dir, "tree-"+name)
-	for path, content := range files {
-		mode := os.FileMode(0o644)
-		if examples.Executable(content) {
-			mode = 0o755
-		}
-		path = filepath.Join(tree, filepath.FromSlash(path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return "", fmt.Errorf("write example %s: %w", name, err)
-		}
-		if err := os.WriteFile(path, content, mode); err != nil {
-			return "", fmt.Errorf("write example %s: %w", name, err)
-		}
+	b, err := json.Marshal(files)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	root := filepath.Join(dir, hex.EncodeToString(sum[:8]))
+	bare := filepath.Join(root, filepath.FromSlash(repo)+".git")
+	if _, err := os.Stat(bare); err == nil {
+		return "file://" + root, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(bare), 0o755); err != nil {
+		return "", fmt.Errorf("write example %s: %w", name, err)
+	}
+	tmp, err := os.MkdirTemp(root, "new-")
+	if err != nil {
+		return "", fmt.Errorf("write example %s: %w", name, err)
+	}
+	defer os.RemoveAll(tmp)
+	tree, clone := filepath.Join(tmp, "tree"), filepath.Join(tmp, "bare")
+	if err := writeTree(tree, files); err != nil {
+		return "", fmt.Errorf("write example %s: %w", name, err)
 	}
 	for _, args := range [][]string{
 		{"init", "--quiet", "--initial-branch=main"}, {"add", "--all"}, {"commit", "--quiet", "--message=Import " + name},
-		{"clone", "--quiet", "--bare", tree, bare},
+		{"clone", "--quiet", "--bare", tree, clone},
 	} {
 		if err := exampleGit(ctx, tree, args); err != nil {
 			return "", err
 		}
 	}
-	return url, nil
+	if err := os.Rename(clone, bare); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("write example %s: %w", name, err)
+	}
+	return "file://" + root, nil
+}
+
+func writeTree(dir string, files map[string][]byte) error {
+	for path, content := range files {
+		mode := os.FileMode(0o644)
+		if examples.Executable(content) {
+			mode = 0o755
+		}
+		path = filepath.Join(dir, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, content, mode); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func exampleGit(ctx context.Context, tree string, args []string) error {
