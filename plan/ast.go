@@ -43,6 +43,12 @@ func (h *History) ImportAST(r io.Reader) (int, error) {
 	if len(b) > maxAST {
 		return 0, fmt.Errorf("import ast.json: larger than %d bytes", maxAST)
 	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return 0, errors.New("import ast.json: line 1, column 1: the file is empty; want arch, nginx, project, mode, elapsed")
+	}
+	if err := checkKeys(b); err != nil {
+		return 0, fmt.Errorf("import ast.json: %w", err)
+	}
 	var tree astTree
 	if err := json.Unmarshal(b, &tree); err != nil {
 		return 0, fmt.Errorf("import ast.json: %w", jsonPlace(b, err))
@@ -110,6 +116,40 @@ func (r astRecord) observation() (o Observation, ok bool, err error) {
 	return o, true, nil
 }
 
+// checkKeys refuses a key that stands twice in an object: which of the two
+// durations counts, nobody could say. What is no JSON is left to the decoder.
+func checkKeys(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	var open []map[string]bool // keys of each object around; nil for a list
+	key := false               // a key comes next
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			return nil
+		}
+		switch tok {
+		case json.Delim('{'):
+			open, key = append(open, map[string]bool{}), true
+			continue
+		case json.Delim('['):
+			open, key = append(open, nil), false
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+		default:
+			if name, ok := tok.(string); ok && key {
+				keys := open[len(open)-1]
+				if keys[name] {
+					return atByte(b, dec.InputOffset()-int64(len(name))-2, fmt.Errorf("key %q stands twice in one object", clip(name)))
+				}
+				keys[name], key = true, false
+				continue
+			}
+		}
+		key = len(open) > 0 && open[len(open)-1] != nil
+	}
+}
+
 // jsonPlace adds line and column to an error of the decoder.
 func jsonPlace(b []byte, err error) error {
 	var syntax *json.SyntaxError
@@ -124,6 +164,11 @@ func jsonPlace(b []byte, err error) error {
 	if at < 0 || at > int64(len(b)) {
 		return err
 	}
-	head := b[:at]
-	return fmt.Errorf("line %d, column %d: %w", 1+bytes.Count(head, []byte{'\n'}), int(at)-bytes.LastIndexByte(head, '\n'), err)
+	return atByte(b, at, err)
+}
+
+// atByte adds the line and column of a byte.
+func atByte(b []byte, at int64, err error) error {
+	head := b[:max(at, 0)]
+	return fmt.Errorf("line %d, column %d: %w", 1+bytes.Count(head, []byte{'\n'}), len(head)-bytes.LastIndexByte(head, '\n'), err)
 }

@@ -148,7 +148,9 @@ func TestImportAST(t *testing.T) {
 		{"another shape", `{"linux x86_64": [1]}`, "line 1, column"},
 		{"a mode that cannot be", `{"a": {"n": {"ngx_lua": {"../v": {"elapsed": 1}}}}}`, "is no project and mode"},
 		{"nothing in it", `{}`, "it holds no duration"},
-		{"an empty file", ``, "line 1"},
+		{"an empty file", ``, "line 1, column 1: the file is empty"},
+		{"a goal twice", "{\"a\": {\"n\": {\"ngx_lua\": {\n\"v\": {\"elapsed\": 1},\n \"v\": {\"elapsed\": 2}}}}}", `line 3, column 2: key "v" stands twice in one object`},
+		{"the same name in two objects", `{"a": {"n": {"ngx_lua": {"v": {"elapsed": 1}}, "ngx_echo": {"v": {"elapsed": 2, "list": ["v", "v", {"v": 1}]}}}}}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var h History
