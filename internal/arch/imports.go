@@ -70,7 +70,6 @@ var doors = []Door{
 	{"github.com/riverqueue/", []string{"store"}},
 	{"github.com/jackc/", []string{"store"}},
 	{"github.com/sethvargo/go-githubactions", []string{"action"}},
-	{"github.com/go-task/", []string{"action/unit"}},
 	{"github.com/spf13/cobra", []string{"cmd/ortest"}},
 	{"github.com/getkin/kin-openapi", []string{"internal"}},
 }
