@@ -64,6 +64,16 @@ func TestAdvance(t *testing.T) {
 		{name: "a refused piece is not tried again", before: started[:1], then: Occurrence{Kind: PieceRefused, Piece: "p1", Attempt: 1, Why: "no workflow"}, changed: true,
 			run: Accepted, p1: Finished, p2: Waiting, attempt: 1},
 		{name: "a cancelled run has ended", before: started, then: Occurrence{Kind: CancelAsked, Why: "ann"}, changed: true, run: Ended, p1: Finished, p2: Finished, attempt: 1},
+		{name: "a cancelled goal leaves the others", before: started, then: Occurrence{Kind: CancelAsked, Why: "ann", Goals: []string{"t-a"}}, changed: true,
+			run: Running, p1: Finished, p2: Dispatched, attempt: 1},
+		{name: "a goal that is over is not cancelled", before: append(slices.Clone(started), Occurrence{Kind: PieceComplete, Piece: "p1", Attempt: 1}),
+			then: Occurrence{Kind: CancelAsked, Why: "ann", Goals: []string{"t-a"}}, run: Running, p1: Finished, p2: Dispatched, attempt: 1},
+		{name: "the last goals that are cancelled end the run", before: append(slices.Clone(started), Occurrence{Kind: CancelAsked, Why: "ann", Goals: []string{"t-a"}}),
+			then: Occurrence{Kind: CancelAsked, Why: "ann", Goals: []string{"tv-a"}}, changed: true, run: Ended, p1: Finished, p2: Finished, attempt: 1},
+		{name: "a stage opens after the one before, not two after", before: started, then: Occurrence{Kind: StageOpened, Stage: 2}, run: Running, p1: Assigned, p2: Dispatched, attempt: 1},
+		{name: "a stage opens once", before: append(slices.Clone(started), Occurrence{Kind: StageOpened, Stage: 1}), then: Occurrence{Kind: StageOpened, Stage: 1},
+			run: Running, p1: Assigned, p2: Dispatched, attempt: 1},
+		{name: "no stage is held that has begun", before: started, then: Occurrence{Kind: StageHeld, Stage: 1, Why: "not good"}, run: Running, p1: Assigned, p2: Dispatched, attempt: 1},
 		{name: "the deadline ends a run", before: started, then: Occurrence{Kind: DeadlinePassed}, changed: true, run: Ended, p1: Finished, p2: Finished, attempt: 1},
 		{name: "a lost instance alone moves no piece", before: started, then: Occurrence{Kind: InstanceLost, Bucket: 0, Attempt: 1}, changed: true,
 			run: Running, p1: Assigned, p2: Dispatched, attempt: 1},
@@ -109,5 +119,34 @@ func TestAdvanceKeepsWhatTheNextAttemptNeeds(t *testing.T) {
 	d := Dispatch{Nonce: "d2", Pieces: []string{"p1"}, Attempts: []int{2}}
 	if !r.Advance(Occurrence{Kind: DispatchIntended, Dispatch: d}, now) {
 		t.Error("the next attempt cannot be dispatched")
+	}
+}
+
+func TestStagesOfARun(t *testing.T) {
+	now := time.Date(2026, 1, 2, 15, 0, 0, 0, time.UTC)
+	r := aRun()
+	r.Pieces[1].Stage = 1
+	first := Dispatch{Nonce: "d1", Pieces: []string{"p1"}, Attempts: []int{1}}
+	for _, o := range []Occurrence{
+		{Kind: DispatchIntended, Dispatch: first}, {Kind: DispatchSent, Dispatch: Dispatch{Nonce: "d1", WorkflowRun: 7}},
+	} {
+		r.Advance(o, now)
+	}
+	if r.staged() || r.unfinished(1) {
+		t.Error("the second stage is next although the first goes on")
+	}
+	r.Advance(Occurrence{Kind: PieceComplete, Piece: "p1", Attempt: 1}, now)
+	if !r.staged() || r.State != Running {
+		t.Fatal("the second stage is not next")
+	}
+	held := r
+	held.Pieces = slices.Clone(r.Pieces)
+	held.Advance(Occurrence{Kind: StageHeld, Stage: 1, Why: "not good"}, now)
+	if held.State != Ended || !held.Pieces[1].Held || !slices.Equal(held.held(), []string{"tv-a"}) {
+		t.Errorf("held: %s, %+v", held.State, held.Pieces[1])
+	}
+	r.Advance(Occurrence{Kind: StageOpened, Stage: 1}, now)
+	if r.staged() || !r.unfinished(1) || r.State != Running {
+		t.Error("the second stage does not run")
 	}
 }

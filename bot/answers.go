@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ortest/ortest/plan"
 )
@@ -56,7 +57,7 @@ func (b *Bot) post(ctx context.Context, a Answer) error {
 		}
 	}
 	marker := answerMarker(a)
-	body := fmt.Sprintf("%s\n@%s: %s", marker, a.Author, a.Body)
+	body := clipBody(fmt.Sprintf("%s\n@%s: %s", marker, a.Author, a.Body))
 	switch {
 	case a.Posted == 0:
 		found, err := b.postFirst(ctx, &a, body)
@@ -75,6 +76,25 @@ func (b *Bot) post(ctx context.Context, a Answer) error {
 		a.Cancels = nil
 	}
 	return b.Store.PutAnswer(ctx, a)
+}
+
+// maxBody is less than the 65,536 characters that a comment may have.
+const maxBody = 60_000
+
+// clipBody keeps a comment within GitHub's limit. A fence that was cut open is closed.
+func clipBody(s string) string {
+	if len(s) <= maxBody {
+		return s
+	}
+	n := maxBody
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	s = s[:n]
+	if strings.Count(s, "\n```")%2 == 1 {
+		s += "\n```"
+	}
+	return s + "\n\n… the rest is too long for a comment."
 }
 
 // postFirst reacts and posts the comment, unless it is found; its id is a.Posted then.

@@ -5,24 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"github.com/ortest/ortest/report"
+	"github.com/ortest/ortest/report/html"
 )
 
 // What a button asks for, beside GitHub's own "rerequested".
 const (
 	pressedAgain = "rerequested"
 	rerunNew     = "rerun_new"
-	repeatNew    = "repeat_new"
 	proposeNew   = "propose_expect"
 )
 
-// buttons of a check run that failed. GitHub takes three, with labels of 20
-// characters and descriptions of 40.
+// buttons of a check run that failed. GitHub takes labels of 20 characters and
+// descriptions of 40.
 var buttons = []button{
 	{rerunNew, "Re-run new failures", "Run the goals with new failures again"},
-	{repeatNew, "Repeat new ones x5", "Run their failed files five times"},
 	{proposeNew, "Propose expectation", "Show the entries that would expect them"},
 }
 
@@ -72,6 +72,9 @@ func buttonID(guid string) int64 {
 // buttonLine is what the button stands for, as a command line.
 func buttonLine(e ButtonEvent) string {
 	_, goal, _ := strings.Cut(e.Check, "ortest / ")
+	if e.Action == proposeNew {
+		return "button " + buttons[1].Label
+	}
 	if goal == "" || goal == "verdict" || e.Action != pressedAgain {
 		return Prefix + " retry failed"
 	}
@@ -112,27 +115,25 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 	if role, err := b.role(ctx, c); err != nil || !mayWrite(role) {
 		return b.refuseRole(ctx, c, role, err)
 	}
-	if r.live() {
-		return b.answer(ctx, c, refusal(fmt.Sprintf("[run %s](%s) is not over yet", r.ID, b.runURL(r.ID))))
-	}
-	newest, err := b.Store.Runs(ctx, r.Repo, r.Pull)
-	if err != nil {
-		return err
-	}
-	if len(newest) > 0 && newest[0].live() {
-		return b.answer(ctx, c, refusal(fmt.Sprintf("[run %s](%s) of this pull request is not over yet", newest[0].ID, b.runURL(newest[0].ID))))
-	}
 	view, err := b.View(ctx, r)
 	if err != nil {
 		return err
 	}
-	_, name, _ := strings.Cut(e.Check, "ortest / ")
-	var failed, all []string
-	for _, g := range view.Goals {
-		_, project, _ := strings.Cut(g.Goal, "-")
-		if name != "" && name != "verdict" && g.Goal != name && project != name {
-			continue
+	of := ofCheck(view.Goals, e.Check)
+	if e.Action == proposeNew {
+		return b.answer(ctx, c, proposed(b.proposal(c, r, of)))
+	}
+	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
+	if err != nil {
+		return err
+	}
+	for _, o := range append([]Run{r}, runs...) {
+		if o.live() {
+			return b.answer(ctx, c, refusal(fmt.Sprintf("[run %s](%s) is not over yet", o.ID, b.runURL(o.ID))))
 		}
+	}
+	var failed, all []string
+	for _, g := range of {
 		all = append(all, g.Goal)
 		if g.Result == nil || g.Result.Verdict == report.Fail || g.Result.Verdict == report.Incomplete {
 			failed = append(failed, g.Goal)
@@ -142,4 +143,13 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 		failed = all // somebody wants a good check run again
 	}
 	return b.repeat(ctx, c, r, failed)
+}
+
+// ofCheck returns the goals that a check run is about: one, a project's, or all.
+func ofCheck(goals []html.GoalView, check string) []html.GoalView {
+	_, name, _ := strings.Cut(check, "ortest / ")
+	return slices.DeleteFunc(slices.Clone(goals), func(g html.GoalView) bool {
+		_, project, _ := strings.Cut(g.Goal, "-")
+		return name != "" && name != "verdict" && g.Goal != name && project != name
+	})
 }

@@ -21,6 +21,13 @@ import (
 // never cut: the agent cuts, and says so in the log.
 const maxLog = runnerfleet.MaxLog
 
+// What one attempt of a piece may hand over: an instance is assumed stolen, and
+// must not fill the disk. The largest suite has some 400 files.
+const (
+	maxEntries = 5000
+	maxLogs    = 1 << 30 // bytes, unpacked
+)
+
 // AddEntry stores an entry and its log, and the job that drives the run. What
 // is stored stays: the same (run, piece, attempt, seq) again changes nothing,
 // whatever it holds. bot.ErrNotFound when there is no such run.
@@ -53,6 +60,14 @@ func (s *Store) addEntry(ctx context.Context, run string, e bot.StoredEntry) err
 		}
 		if err != nil {
 			return err
+		}
+		var n, size int64
+		const sums = `SELECT count(*), COALESCE(sum(size), 0) FROM entries WHERE run = $1 AND piece = $2 AND attempt = $3 AND seq <> $4`
+		if err := tx.QueryRowContext(ctx, sums, id, e.Piece, e.Attempt, e.Seq).Scan(&n, &size); err != nil {
+			return err
+		}
+		if n >= maxEntries || size+int64(len(e.Log)) > maxLogs {
+			return fmt.Errorf("the attempt has %d entries and %d bytes of logs already: %w", n, size, runnerfleet.ErrInvalid)
 		}
 		const insert = `INSERT INTO entries (run, piece, attempt, seq, received_at, meta, log, size, sha256)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (run, piece, attempt, seq) DO NOTHING`

@@ -1,0 +1,168 @@
+package bot
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/report"
+	"github.com/ortest/ortest/report/html"
+)
+
+func TestParseCommand(t *testing.T) {
+	sha := strings.Repeat("a1", 20)
+	for _, tt := range []struct {
+		name, line string
+		verb       verb
+		words      []string
+		err        string
+	}{
+		{name: "a target alone is a run", line: "/ortest tv", verb: verbRun, words: []string{"tv"}},
+		{name: "run may be said", line: "/ortest run -t 5 tv", verb: verbRun, words: []string{"-t", "5", "tv"}},
+		{name: "quotes hold words together", line: "/ortest -o '-O2 -g' tv", verb: verbRun, words: []string{"-o", "-O2 -g", "tv"}},
+		{name: "nothing is expanded", line: `/ortest "$HOME" t*`, verb: verbRun, words: []string{"$HOME", "t*"}},
+		{name: "cancel alone", line: "/ortest cancel", verb: verbCancel, words: []string{}},
+		{name: "cancel takes goals", line: "/ortest cancel t-a tv-a", verb: verbCancel, words: []string{"t-a", "tv-a"}},
+		{name: "retry takes failed", line: "/ortest retry failed", verb: verbRetry, words: []string{"failed"}},
+		{name: "why takes one goal", line: "/ortest why t-a", verb: verbWhy, words: []string{"t-a"}},
+		{name: "why takes no second", line: "/ortest why t-a t-b", verb: verbWhy, words: []string{"t-a", "t-b"}, err: "takes one word"},
+		{name: "approve takes a whole commit", line: "/ortest approve " + sha, verb: verbApprove, words: []string{sha}},
+		{name: "approve takes seven digits", line: "/ortest approve " + sha[:7], verb: verbApprove, words: []string{sha[:7]}},
+		{name: "approve takes no six", line: "/ortest approve " + sha[:6], verb: verbApprove, words: []string{sha[:6]}, err: "is no commit"},
+		{name: "approve takes no branch", line: "/ortest approve main", verb: verbApprove, words: []string{"main"}, err: "is no commit"},
+		{name: "approve needs a commit", line: "/ortest approve", verb: verbApprove, words: []string{}, err: "needs a word"},
+		{name: "confirm takes nothing", line: "/ortest confirm t", verb: verbConfirm, words: []string{"t"}, err: "takes nothing"},
+		{name: "the longest command", line: "/ortest " + strings.Repeat("t", maxCommandLen-8), verb: verbRun, words: []string{strings.Repeat("t", maxCommandLen-8)}},
+		{name: "one byte more", line: "/ortest " + strings.Repeat("t", maxCommandLen-7), err: "bytes long"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v, words, err := parseCommand(tt.line)
+			if (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Fatalf("error %v, want %q", err, tt.err)
+			}
+			if v != tt.verb || !slices.Equal(words, tt.words) {
+				t.Errorf("%s %q, want %s %q", v, words, tt.verb, tt.words)
+			}
+		})
+	}
+}
+
+func FuzzParseCommand(f *testing.F) {
+	for _, line := range []string{"/ortest t", "/ortest approve aaaaaaa", "/ortest 'x", "/ortest \\", "/ortest\u00a0t", "/ortest -o '-O2' tv"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		for _, found := range FindCommands(line) {
+			if word, _, _ := strings.Cut(found, " "); word != Prefix {
+				t.Errorf("%q is no command", found)
+			}
+			if _, _, err := parseCommand(found); err != nil && len(FindCommands(refusal(err.Error()).Body)) > 0 {
+				t.Errorf("the answer to %q is a command itself: %s", found, err)
+			}
+		}
+	})
+}
+
+func TestWhatIsNewInAText(t *testing.T) {
+	for _, tt := range []struct {
+		name, action, was string
+		lines             []string
+		known             map[int]string
+		want              []string // index and line
+	}{
+		{name: "all of a new text", action: "created", lines: []string{"/ortest t", "/ortest tv"}, want: []string{"0 /ortest t", "1 /ortest tv"}},
+		{name: "nothing of one that comes twice", action: "created", lines: []string{"/ortest t"}, known: map[int]string{0: "/ortest t"}},
+		{name: "what a crash left", action: "created", lines: []string{"/ortest t", "/ortest tv"}, known: map[int]string{0: "/ortest t"}, want: []string{"1 /ortest tv"}},
+		{name: "what an edit added, in front of the old", action: "edited", was: "/ortest t", lines: []string{"/ortest tv", "/ortest t"}, known: map[int]string{0: "/ortest t"}, want: []string{"1 /ortest tv"}},
+		{name: "the same line once more", action: "edited", was: "/ortest t", lines: []string{"/ortest t", "/ortest t"}, known: map[int]string{0: "/ortest t"}, want: []string{"1 /ortest t"}},
+		{name: "nothing when an edit takes away", action: "edited", was: "/ortest t\n/ortest tv", lines: []string{"/ortest t"}, known: map[int]string{0: "/ortest t", 1: "/ortest tv"}},
+		{name: "not what stood there before the bot came", action: "edited", was: "/ortest t", lines: []string{"/ortest t", "/ortest tv"}, want: []string{"0 /ortest tv"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, c := range unhandled(CommentEvent{Action: tt.action, Was: tt.was}, tt.lines, tt.known) {
+				got = append(got, string(rune('0'+c.index))+" "+c.line)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("new: %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBudget(t *testing.T) {
+	s := spent{machine: time.Hour, usd: 0.5}
+	for _, tt := range []struct {
+		name string
+		Budget
+		over bool
+	}{
+		{name: "none", Budget: Budget{}},
+		{name: "just as many minutes", Budget: Budget{Minutes: 60}},
+		{name: "a minute too many", Budget: Budget{Minutes: 59}, over: true},
+		{name: "just as many dollars", Budget: Budget{USD: 0.5}},
+		{name: "a cent too many", Budget: Budget{USD: 0.49}, over: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if why := tt.Budget.over("it", s); (why != "") != tt.over {
+				t.Errorf("over %q", why)
+			}
+		})
+	}
+	t.Run("a machine is paid a minute at least", func(t *testing.T) {
+		p := plan.Plan{Buckets: []plan.Bucket{{Estimate: time.Second}, {Estimate: 2 * time.Minute}}, Price: plan.Price{OnDemand: 60}}
+		if s := (spent{}).plus(p); s.machine != 3*time.Minute || s.usd != 3 {
+			t.Errorf("spent %+v", s)
+		}
+	})
+}
+
+func TestWhatIsShownCannotDeceive(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"a mark that turns the direction", "a\u202eb", "`a'b`"},
+		{"a blank of no width", "a\u200bb", "`a'b`"},
+		{"a backtick", "a`b", "`a'b`"},
+		{"a line break", "a\nb", "`a'b`"},
+		{"letters of any script stay", "ä文", "`ä文`"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := code(tt.in); got != tt.want {
+				t.Errorf("code(%q) = %q, want %q", tt.in, got, tt.want)
+			}
+		})
+	}
+	if got := fence("/ortest \u202et"); strings.ContainsRune(got, '\u202e') {
+		t.Errorf("fence keeps it: %q", got)
+	}
+}
+
+func TestALongAnswerIsCut(t *testing.T) {
+	if s := strings.Repeat("ä", maxBody/2); clipBody(s) != s {
+		t.Error("an answer of just the limit is cut")
+	}
+	got := clipBody("```\n" + strings.Repeat("x", maxBody) + "\n```")
+	if len(got) > maxBody+100 || !strings.HasSuffix(got, "too long for a comment.") {
+		t.Errorf("cut to %d bytes", len(got))
+	}
+}
+
+func TestProposedEntriesAreValid(t *testing.T) {
+	b := guardedBot(t, &shelf{}, &guarded{})
+	b.Server = "https://github.com"
+	r := Run{ID: "7", Head: strings.Repeat("c", 40), Pull: 3, Repo: Repo{Owner: "o", Name: "n"}}
+	goals := []html.GoalView{{Goal: "tv-lua-resty-core", Result: &report.GoalResult{Findings: []report.Finding{
+		{Kind: "assert", Class: report.New, File: "t/a.t", Block: "it \"greets\": \n- id: x", Name: "it greets"},
+		{Kind: "memcheck", Class: report.New, File: "t/b.t", Name: "Invalid read"},
+		{Kind: "assert", Class: report.Expected, File: "t/c.t"},
+	}}}}
+	text := b.proposal(comment{CommentEvent: CommentEvent{Sender: "ada"}}, r, goals)
+	all, err := report.ReadExpectations("x.yaml", []byte(text))
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d entries, %v:\n%s", len(all), err, text)
+	}
+	if all[0].Expires != noon.AddDate(0, 0, 14).Format(time.DateOnly) {
+		t.Errorf("expires %s", all[0].Expires)
+	}
+}
