@@ -56,6 +56,11 @@ func (a *app) report() *cobra.Command {
 }
 
 func (a *app) writeReport(cmd *cobra.Command, f *reportFlags, args []string) error {
+	if f.sources != "" {
+		if err := checkDir(f.sources); err != nil {
+			return usage(fmt.Errorf("--sources: %w; give the directory that holds the projects' checkouts", err))
+		}
+	}
 	if f.out == "" {
 		return usage(errors.New("say where the report goes: --out DIR"))
 	}
@@ -74,11 +79,13 @@ func (a *app) writeReport(cmd *cobra.Command, f *reportFlags, args []string) err
 	if len(in.goals) == 0 {
 		return cmp.Or(bad, usage(errors.New("no goal is in what was given: a log has lines such as \"making tv-ngx_lua ...\"")))
 	}
+	src := &sources{dir: f.sources}
+	src.locate(cmd.Context(), in.goals)
 	cells := result.Cells(in.goals)
 	site := html.Site{
 		Cells: cells, Trouble: in.trouble, Modes: f.catalog.Modes(), Forge: f.forge, Since: f.since, Archive: f.archive, Maintainer: f.maintainer,
 	}
-	if err := replaceDir(f.out, func(tmp string) error { return writeSite(cmd.Context(), tmp, site) }); err != nil {
+	if err := replaceDir(f.out, func(tmp string) error { return writeSite(cmd.Context(), tmp, site, src) }); err != nil {
 		return errors.Join(bad, err)
 	}
 	if !a.quiet {
@@ -185,7 +192,7 @@ func tested(date string) string {
 }
 
 // writeSite writes all files of a report into a directory.
-func writeSite(ctx context.Context, dir string, site html.Site) error {
+func writeSite(ctx context.Context, dir string, site html.Site, src *sources) error {
 	put := func(name string, b []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -197,6 +204,11 @@ func writeSite(ctx context.Context, dir string, site html.Site) error {
 			return err
 		}
 	}
+	made, err := src.writeBundles(ctx, dir, site.Cells)
+	if err != nil {
+		return err
+	}
+	bundles(&site, made)
 	if err := site.Write(put); err != nil {
 		return err
 	}

@@ -35,8 +35,10 @@ func chart(id string, samples []report.Sample) template.HTML {
 	}
 	return template.HTML(fmt.Sprintf(`<svg role="img" aria-labelledby="%[1]s-t %[1]s-d" viewBox="0 0 %[2]d %[3]d" class="chart">`+
 		`<title id="%[1]s-t">Resident set under load</title><desc id="%[1]s-d">%[4]d samples from %.0[5]f to %.0[6]f KiB, first %.0[7]f, last %.0[8]f</desc>`+
-		`<rect x="0" y="0" width="%[2]d" height="%[3]d" class="frame"/><polyline points="%[9]s" class="line"/></svg>`,
-		id, chartWidth, chartHeight, len(samples), low, high, samples[0].KiB, samples[len(samples)-1].KiB, strings.TrimSpace(points.String())))
+		`<rect x="0" y="0" width="%[2]d" height="%[3]d" class="frame"/><polyline points="%[9]s" class="line"/>`+
+		`<text x="%[10]d" y="%[11]d" class="axis">%.0[6]f KiB</text><text x="%[12]d" y="%[13]d" class="axis end">%.0[5]f KiB</text></svg>`,
+		id, chartWidth, chartHeight, len(samples), low, high, samples[0].KiB, samples[len(samples)-1].KiB, strings.TrimSpace(points.String()),
+		chartPad, chartPad+12, chartWidth-chartPad, chartHeight-chartPad))
 }
 
 // leak is one leak check of a goal, for the page.

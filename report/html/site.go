@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ortest/ortest/plan"
-	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/result"
 )
 
@@ -39,9 +38,9 @@ type Site struct {
 	Since      string        // results that are newer are marked, in result.TimeFormat; none when empty
 	Archive    string        // address of older reports, for the foot of the index
 	Maintainer string        // whom to ask, for the foot of the index
-	// Bundle returns the address of a finding's repro bundle relative to the
-	// index, or "". It may be nil.
-	Bundle func(result.Cell, report.Finding) string
+	// Bundle returns the address of the repro bundle of the finding with a
+	// fingerprint, relative to the index, or "". It may be nil.
+	Bundle func(c result.Cell, print string) string
 }
 
 // Write hands over each file by its name: index.html, and g/NAME.html for each

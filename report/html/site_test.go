@@ -59,9 +59,9 @@ func exampleSite(t testing.TB) Site {
 	return Site{
 		Cells: result.Cells(append(goals, build, passed)), Modes: siteModes, Forge: "https://github.com", Since: "2026-11-20 23:00:00",
 		Archive: "https://qa.example/archive/", Maintainer: "ada@example.com",
-		Bundle: func(c result.Cell, f report.Finding) string {
-			if f.Kind == "assert" {
-				return "repro/" + c.Name + "/" + f.Print + "/README.md"
+		Bundle: func(c result.Cell, print string) string {
+			if c.Mode() == "t" {
+				return "repro/" + c.Name + "/" + print + "/README.md"
 			}
 			return ""
 		},
@@ -164,7 +164,7 @@ func TestEveryLinkOfTheSiteLeadsSomewhere(t *testing.T) {
 	for _, c := range site.Cells {
 		other[DataName(c)] = true
 		for _, f := range c.Result.Findings {
-			other[site.Bundle(c, f)] = true
+			other[site.Bundle(c, f.Fingerprint())] = true
 		}
 	}
 	ids := make(map[string]bool)
@@ -239,7 +239,7 @@ func withText(s string) Site {
 	g := result.Goal{Run: "x" + s, Arch: "x" + s, Nginx: "x" + s, Tested: "x" + s, CommitDate: "x" + s, Log: result.Log{Name: "x" + s}, Result: r}
 	return Site{
 		Cells: result.Cells([]result.Goal{g}), Modes: siteModes, Forge: "https://github.com", Trouble: []string{"x" + s}, Maintainer: "x" + s,
-		Bundle: func(c result.Cell, _ report.Finding) string { return "repro/" + c.Name },
+		Bundle: func(c result.Cell, _ string) string { return "repro/" + c.Name },
 	}
 }
 

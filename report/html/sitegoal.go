@@ -220,7 +220,7 @@ func (s Site) item(c result.Cell, f report.Finding, n int) goalItem {
 		it.Log = fmt.Sprintf("byte %d of the log", f.Offset)
 	}
 	if s.Bundle != nil {
-		if at := s.Bundle(c, f); at != "" {
+		if at := s.Bundle(c, f.Fingerprint()); at != "" {
 			it.Bundle = "../" + at
 		}
 	}
