@@ -21,7 +21,7 @@ func (e *Expectation) Misses(f Finding, mode, arch, nginx string) string {
 	switch {
 	case e.Kind != f.Kind:
 		return fmt.Sprintf("it names the kind %s, this is %s", e.Kind, f.Kind)
-	case !e.in(f.File):
+	case !e.In(f.File):
 		return fmt.Sprintf("it names %s, this is in %s", e.Test, f.File)
 	case !(e.Broad && e.Block == anyBlock) && e.Block != f.Block:
 		return fmt.Sprintf("it names the block %q, this is %q", e.Block, f.Block)
@@ -57,7 +57,8 @@ func (e *Expectation) absent(mode, arch, nginx string) string {
 	return ""
 }
 
-func (e *Expectation) in(file string) bool {
+// In reports whether an entry speaks of a test file.
+func (e *Expectation) In(file string) bool {
 	if e.files != nil {
 		return e.files.MatchString(file)
 	}

@@ -25,7 +25,7 @@ func (a *app) expectations() *cobra.Command {
 		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.expectationsImport())
+	cmd.AddCommand(a.expectationsImport(), a.expectationsLint(), a.expectationsTest())
 	return cmd
 }
 
@@ -196,6 +196,9 @@ func (s *source) census(project string) ([]report.TestFile, bool) {
 		rev = "HEAD"
 	}
 	files, err := census(s.cmd.Context(), dir, rev)
+	if err != nil && s.rev != "" {
+		err = usage(fmt.Errorf("%w; name a revision that the repository has", err))
+	}
 	if err != nil {
 		s.failed = errors.Join(s.failed, err)
 		return nil, false

@@ -35,6 +35,9 @@ func (m mirrors) find(p plan.Project) (string, bool) {
 	slug := strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
 	name := path.Base(slug)
 	for _, dir := range m {
+		if full, err := filepath.Abs(dir); err == nil {
+			dir = full // "." has a name too
+		}
 		if base := strings.TrimSuffix(filepath.Base(dir), ".git"); base == name || base == p.Name {
 			if g, ok := gitDir(dir); ok {
 				return g, true

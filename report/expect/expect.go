@@ -38,6 +38,7 @@ type Entry struct {
 	Owner   string
 	Since   time.Time
 	Expires time.Time
+	From    int // number of the old entry; not written
 }
 
 // Match is one condition on a finding's field; exactly one of the others is set.

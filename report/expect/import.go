@@ -88,7 +88,36 @@ func Import(text []byte, in Importing) (Imported, error) {
 		}
 		out.take(c)
 	}
-	return out, nil
+	return out, out.thin()
+}
+
+// thin takes out what another new entry covers: old doubles that name one block
+// by two numbers, and narrow entries beside wide ones.
+func (out *Imported) thin() error {
+	for project, entries := range out.Entries {
+		exps, err := report.ReadExpectations(project, Write(nil, entries))
+		if err != nil {
+			return fmt.Errorf("read what was carried: %w", err)
+		}
+		gone := make(map[string]string) // by the id of what covers it
+		for i, e := range exps {
+			for k, o := range exps {
+				if i != k && gone[o.ID] == "" && covers(o, e) && (k < i || !covers(e, o)) {
+					gone[e.ID] = o.ID
+					break
+				}
+			}
+		}
+		out.Entries[project] = slices.DeleteFunc(entries, func(e Entry) bool {
+			if gone[e.ID] != "" {
+				out.Carried--
+				out.Notes = append(out.Notes, Note{Number: e.From, Project: project, Dropped: true, Cause: "covered by another", Text: "all that it covers is covered by " + gone[e.ID]})
+			}
+			return gone[e.ID] != ""
+		})
+	}
+	slices.SortStableFunc(out.Notes, func(a, b Note) int { return a.Number - b.Number })
+	return nil
 }
 
 func sum(b []byte) []byte {
@@ -136,6 +165,7 @@ func (c *carrier) carry(hash string) {
 	o := c.old
 	c.entry = Entry{
 		Kind: "assert", Issue: oldIssue, Owner: oldOwner, Since: c.in.Since, Expires: c.in.Since.AddDate(0, 0, importDays),
+		From:   c.note.Number,
 		Reason: fmt.Sprintf("Entry %d of the old white list, which gives no reason for it.", c.note.Number),
 	}
 	if o.Arch != "" {
@@ -353,6 +383,10 @@ func (c *carrier) block() {
 		return
 	case Gone:
 		c.drop("dead title", fmt.Sprintf("%s has no block %q", c.entry.Test, c.entry.Block))
+		return
+	}
+	if b.Skip == "SKIP" {
+		c.drop("never runs", fmt.Sprintf("TEST %d of %s is marked SKIP", b.Number, c.entry.Test))
 		return
 	}
 	c.entry.Block, c.entry.Number = b.Title, b.Number
