@@ -60,13 +60,13 @@ func (f *FileRecord) count(tf TestFile, vouched bool) {
 }
 
 // nameFile makes the file that an assertion names the current one, where no prove does.
-func (s *scan) nameFile(text string) {
-	if s.told || s.census != nil {
+func (s *scan) nameFile(text string, n name) {
+	if s.told || s.census != nil || n.file != "" && n.file == s.cur {
 		return
 	}
 	var f Finding
 	s.spec(&f, text)
-	if n, ok := splitName(text); ok && testPath(n.file) == nil {
+	if testPath(n.file) == nil {
 		f.File = n.file
 	}
 	if f.File != "" {

@@ -17,20 +17,6 @@ func (s *scan) text(b []byte) string {
 	return strings.ToValidUTF8(string(b), "\uFFFD")
 }
 
-// lost is what a file system gives back for what it did not come to write. A
-// suite may well print a NUL or some (the name of an assertion on an image does),
-// but blocks are lost.
-var lost = make([]byte, 16)
-
-// lostAt returns where a line has bytes that were lost, or -1: many in it, or
-// any at its start, where no test begins its name.
-func lostAt(b []byte) int {
-	if b[0] == 0 {
-		return 0
-	}
-	return bytes.Index(b, lost)
-}
-
 // damage looks for lines that are not as they were written: a machine that loses
 // power leaves NUL bytes, and a line without end hides what it swallowed. In a
 // comment a test may print anything; it decides nothing.
@@ -39,7 +25,7 @@ func (s *scan) damage(l line) {
 		return
 	}
 	f := Finding{Kind: kindCut, File: s.here(), Offset: l.off}
-	switch i := lostAt(l.b); {
+	switch i := bytes.IndexByte(l.b, 0); {
 	case i >= 0:
 		f.Offset += int64(i)
 		f.Name = "the log is damaged: NUL bytes stand in it"

@@ -79,6 +79,9 @@ func (s *scan) openMemory(pid, kind string, text []byte, off int64) {
 	s.locateRunning(&c.f)
 	c.f.Name = reLoss.ReplaceAllString(name, "")
 	c.write(text)
+	if s.mem == nil {
+		s.mem = make(map[string]*capture)
+	}
 	s.mem[pid] = c
 }
 
@@ -185,7 +188,7 @@ func (s *scan) leak(l line) {
 		return
 	}
 	inner, ok := bytes.CutPrefix(text, []byte("["))
-	if !ok || len(s.rec.Leaks) == maxLeaks {
+	if !ok {
 		return
 	}
 	inner = bytes.TrimSuffix(inner, []byte("]"))
@@ -197,6 +200,10 @@ func (s *scan) leak(l line) {
 			break
 		}
 		r.Samples = append(r.Samples, Sample{KiB: v})
+	}
+	if len(s.rec.Leaks) == maxLeaks || !s.keep(r) {
+		s.rec.Dropped++
+		return
 	}
 	s.rec.Leaks = append(s.rec.Leaks, r)
 }

@@ -52,6 +52,11 @@ func (s *scan) output(l line) {
 
 // kernel reports whether a line is the kernel's about a process that crashed.
 func kernel(b []byte) bool {
+	i := bytes.IndexByte(b, '[')
+	if i < 0 {
+		return false
+	}
+	b = b[i:]
 	return bytes.Contains(b, []byte("]: segfault at ")) || bytes.Contains(b, []byte("general protection")) || bytes.Contains(b, []byte("trap invalid opcode"))
 }
 
@@ -79,7 +84,8 @@ func (s *scan) headerLine(b []byte) bool {
 	if path := pathBefore(text[:i]); path != "" {
 		s.hfile = path
 	}
-	s.see(text, func(w *sighting) { w.headers++ })
+	n, named := splitName(text)
+	s.see(text, n, named, func(w *sighting) { w.headers++ })
 	return true
 }
 

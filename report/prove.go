@@ -187,6 +187,10 @@ func (s *scan) claim(path string) {
 		}
 	}
 	if f := s.unnamed(); f != nil {
+		if _, taken := s.paths[path]; !taken {
+			s.paths[path] = s.paths[""]
+		}
+		delete(s.paths, "")
 		f.Path = path
 	}
 }

@@ -12,10 +12,11 @@ const (
 	maxFindings = 5000
 	maxWarnings = 500
 	maxLeaks    = 5000
+	maxKept     = 6 << 20 // bytes of all these together
 	maxDetail   = 8 << 10
 	maxName     = 1 << 10
-	maxRecords  = 2000 // files of a record
-	maxSeen     = 20000
+	maxRecords  = 2000  // files of a record
+	maxSeen     = 40000 // blocks of a record
 )
 
 // scan reads the lines of one goal, or of one test file's own prove, into a
@@ -24,11 +25,13 @@ type scan struct {
 	rec    Record
 	census *TestFile            // of the only file there is; nil when a log holds several
 	tests  map[string]*TestFile // by path, where they are at hand
+	paths  map[string]int       // index of each file of the record
 	row    int                  // number of the line that was read last
 	cur    string               // the file that prove has open
 	header string               // text of the last header line, such as "TEST 1: title"
 	hfile  string               // file of that header
 	last   string               // text of the block that TAP named last
+	same   sameBlock            // that block, to know it again
 
 	open  *capture            // a finding whose lines are still coming
 	mem   map[string]*capture // reports of memory checkers, by process
@@ -44,6 +47,8 @@ type scan struct {
 	closed        int    // number of the last line of prove, or of plain TAP whose plan is met
 	worst         string // of the results of the proves that ended
 
+	kept    int    // bytes of findings
+	blocks  int    // that were seen
 	unit    string // of the preparation, when it is no goal
 	broke   bool   // the wrapper says that a command failed
 	dir     string // where make works
@@ -61,7 +66,7 @@ type capture struct {
 }
 
 func newScan(goal string) *scan {
-	return &scan{rec: Record{Goal: goal}, mem: make(map[string]*capture)}
+	return &scan{rec: Record{Goal: goal}}
 }
 
 // newFileScan reads the output of one test file's own prove, or, with no
@@ -149,15 +154,20 @@ func (s *scan) inside(l line) bool {
 // file returns the record of a test file, made when it is not there. The
 // pointer is valid until the next call.
 func (s *scan) file(path string) *FileRecord {
-	for i := len(s.rec.Files) - 1; i >= 0; i-- {
-		if s.rec.Files[i].Path == path {
-			return &s.rec.Files[i]
-		}
+	if n := len(s.rec.Files); n > 0 && s.rec.Files[n-1].Path == path {
+		return &s.rec.Files[n-1]
+	}
+	if i, ok := s.paths[path]; ok {
+		return &s.rec.Files[i]
 	}
 	if len(s.rec.Files) == maxRecords {
 		s.rec.Dropped++
 		return &FileRecord{Path: path, Planned: -1}
 	}
+	if s.paths == nil {
+		s.paths = make(map[string]int)
+	}
+	s.paths[path] = len(s.rec.Files)
 	s.rec.Files = append(s.rec.Files, FileRecord{Path: path, Planned: -1})
 	return &s.rec.Files[len(s.rec.Files)-1]
 }
@@ -178,11 +188,11 @@ func (s *scan) here() string {
 
 // add keeps a finding.
 func (s *scan) add(f Finding) {
-	if len(s.rec.Findings) == maxFindings {
+	f.Name, f.Detail = oneLine(f.Name, maxName), clip(f.Detail, maxDetail)
+	if len(s.rec.Findings) == maxFindings || !s.keep(f) {
 		s.rec.Dropped++
 		return
 	}
-	f.Name, f.Detail = oneLine(f.Name, maxName), clip(f.Detail, maxDetail)
 	s.rec.Findings = append(s.rec.Findings, f)
 }
 
@@ -199,7 +209,21 @@ func (s *scan) warn(text, file string, off int64) {
 		s.rec.Warnings[n-1].again()
 		return
 	}
+	if !s.keep(f) {
+		s.rec.Dropped++
+		return
+	}
 	s.rec.Warnings = append(s.rec.Warnings, f)
+}
+
+// keep reports whether there is room for one more finding, and takes it.
+func (s *scan) keep(f Finding) bool {
+	size := 400 + len(f.File) + len(f.Block) + len(f.Name) + len(f.Detail) + len(f.said) + len(f.what) + 8*len(f.Samples)
+	if s.kept+size > maxKept {
+		return false
+	}
+	s.kept += size
+	return true
 }
 
 // again counts one more of a warning that is printed with each retry.
@@ -285,30 +309,28 @@ func (s *scan) locateRunning(f *Finding) {
 	}
 }
 
-// see counts that a block's name was printed.
-func (s *scan) see(text string, count func(*sighting)) {
-	var key string
-	path := s.here()
-	if s.census != nil {
-		i, _ := s.census.find(text)
-		if i < 0 {
-			return
-		}
-		key = blockKey(s.census.Blocks[i].Number, s.census.Blocks[i].Title)
-	} else {
-		n, ok := splitName(text)
-		if !ok {
-			return
-		}
+// see counts that a block's name was printed. It returns nil for a text that
+// names none.
+func (s *scan) see(text string, n name, named bool, count func(*sighting)) *sighting {
+	key, path := "", s.here()
+	tf := s.census
+	if tf == nil {
 		if n.file != "" {
 			path = n.file
 		}
-		key = blockKey(n.number, n.title)
-		if tf := s.tests[path]; tf != nil {
-			if i, _ := tf.find(text); i >= 0 {
-				key = blockKey(tf.Blocks[i].Number, tf.Blocks[i].Title)
-			}
+		tf = s.tests[path]
+	}
+	if tf != nil {
+		if i, _ := tf.find(text); i >= 0 {
+			key = blockKey(tf.Blocks[i].Number, tf.Blocks[i].Title)
 		}
+	}
+	switch {
+	case key != "":
+	case s.census != nil || !named:
+		return nil
+	default:
+		key = blockKey(n.number, n.title)
 	}
 	f := s.file(path)
 	if f.seen == nil {
@@ -316,14 +338,16 @@ func (s *scan) see(text string, count func(*sighting)) {
 	}
 	w := f.seen[key]
 	if w == nil {
-		if len(f.seen) == maxSeen {
+		if s.blocks == maxSeen {
 			s.rec.Dropped++
-			return
+			return nil
 		}
+		s.blocks++
 		w = new(sighting)
 		f.seen[key] = w
 	}
 	count(w)
+	return w
 }
 
 func (s *scan) closeOpen() {
@@ -342,7 +366,8 @@ func (s *scan) join(f Finding) {
 	for i := len(s.rec.Findings) - 1; i >= 0 && i >= len(s.rec.Findings)-maxRecords; i-- {
 		if old := &s.rec.Findings[i]; old.tap == tapOnly && f.Kind == old.Kind && sameName(f.said, old.said) {
 			old.tap = tapSeen
-			if f.Detail != "" {
+			if f.Detail != "" && s.kept+len(f.Detail) <= maxKept {
+				s.kept += len(f.Detail)
 				old.Detail = clip(f.Detail, maxDetail)
 			}
 			if old.Line == 0 {

@@ -84,12 +84,16 @@ func (s *scan) assertion(l line, b []byte, ok bool) bool {
 		return false
 	}
 	digits, rest, _ := bytes.Cut(bytes.TrimLeft(b, " "), []byte(" "))
-	if _, err := strconv.Atoi(string(digits)); err != nil {
+	if len(digits) == 0 || !allDigits(digits) {
 		return false
+	}
+	if ok && s.again(rest) {
+		return true
 	}
 	s.rec.Proving = true
 	text, directive := cutDirective(s.text(rest))
-	s.nameFile(text)
+	n, named := splitName(text)
+	s.nameFile(text, n)
 	f := s.current()
 	f.Tests++
 	skip := hasWord(directive, "skip") || strings.HasPrefix(strings.ToUpper(directive), "TODO & SKIP")
@@ -101,13 +105,14 @@ func (s *scan) assertion(l line, b []byte, ok bool) bool {
 		}
 	}
 	s.last = text
-	s.see(text, func(w *sighting) {
+	w := s.see(text, n, named, func(w *sighting) {
 		if skip {
 			w.skipped++
 		} else {
 			w.ran++
 		}
 	})
+	s.remember(text, n, w)
 	switch {
 	case !ok && !todo && !skip:
 		s.current().Failed++
@@ -149,7 +154,8 @@ func (s *scan) more(l line) bool {
 		b = bytes.TrimPrefix(b[1:], []byte(" "))
 	}
 	f := &s.rec.Findings[s.tail-1]
-	if len(f.Detail)+len(b) < maxDetail {
+	if len(f.Detail)+len(b) < maxDetail && s.kept+len(b) < maxKept {
+		s.kept += len(b) + 1
 		f.Detail += strings.ToValidUTF8(string(b), "\uFFFD") + "\n"
 	}
 	return true
