@@ -110,8 +110,8 @@ func (p *parter) best() layout {
 	lower := best.lower
 	for _, l := range lanes[1:] {
 		if p.stopped() {
-			lower = 1 // other lanes might have needed fewer machines
-			break
+			lower = min(lower, p.laneBound(int64(p.in.Limit-p.in.Boot), l)) // it might have needed fewer machines
+			continue
 		}
 		lay := p.lay(l)
 		lower = min(lower, lay.lower) // a bound holds only for its own lanes
