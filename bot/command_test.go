@@ -166,3 +166,33 @@ func TestProposedEntriesAreValid(t *testing.T) {
 		t.Errorf("expires %s", all[0].Expires)
 	}
 }
+
+func TestAWrongWordIsAnsweredWithTheLineThatWasMeant(t *testing.T) {
+	b := guardedBot(t, &shelf{}, &guarded{})
+	for _, tt := range []struct {
+		name  string
+		words []string
+		line  string // "" when there is none to offer
+	}{
+		{"a goal", []string{"t-helo"}, "/ortest t-hello"},
+		{"a mode", []string{"tvl-hello"}, "/ortest tv-hello"},
+		{"a flag", []string{"--forse", "hello"}, "/ortest --force hello"},
+		{"a flag with its value", []string{"--nginks", "1.29.2", "hello"}, "/ortest --nginx 1.29.2 hello"},
+		{"an arch", []string{"-a", "linux i368", "hello"}, "/ortest -a 'linux i386' hello"},
+		{"a version", []string{"-v", "1.29.20", "hello"}, "/ortest -v 1.29.2 hello"},
+		{"a version behind a long flag", []string{"--nginx=1.29.20", "hello"}, "/ortest --nginx=1.29.2 hello"},
+		{"a flag that is like no other", []string{"--frobnicate", "hello"}, ""},
+		{"two words that are wrong", []string{"--forse", "helo"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := b.plan(t.Context(), tt.words)
+			if err == nil {
+				t.Fatal("nothing is wrong with it")
+			}
+			said := b.explain(tt.words, err)
+			if tt.line == "" && strings.Contains(said, "```") || !strings.Contains(said, tt.line) {
+				t.Errorf("%s; want %q", said, tt.line)
+			}
+		})
+	}
+}

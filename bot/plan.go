@@ -111,6 +111,9 @@ func (b *Bot) explain(words []string, err error) string {
 		if wrong.Do != "" {
 			what += "; " + plain(wrong.Do)
 		}
+		if line := b.mended(words, wrong); line != "" {
+			what += ". Ready to paste:\n\n" + fence(line)
+		}
 		return what
 	}
 	return plain(err.Error())
