@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"regexp"
@@ -57,7 +58,10 @@ func (s Site) Write(put func(name string, content []byte) error) error {
 		}
 		return put("index.html", b)
 	})
-	near := s.neighbours()
+	near, err := s.near()
+	if err != nil {
+		return errors.Join(err, group.Wait())
+	}
 	for _, c := range s.Cells {
 		group.Go(func() error {
 			b, err := render("goal", s.page(chrome, c, near))
@@ -112,15 +116,6 @@ func compact(css string) string {
 }
 
 var reBlank = regexp.MustCompile(` ?([{};,]) ?|(:) `)
-
-// neighbours are the cells of each project, for the links between them.
-func (s Site) neighbours() map[string][]result.Cell {
-	all := make(map[string][]result.Cell)
-	for _, c := range s.Cells {
-		all[c.Project()] = append(all[c.Project()], c)
-	}
-	return all
-}
 
 // runOf is the view that links and headings need.
 func (s Site) runOf() RunView { return RunView{Forge: s.Forge, State: "done"} }

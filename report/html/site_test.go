@@ -291,7 +291,7 @@ func FuzzSite(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if len(s) < 4096 {
-			noMarkup(t, s)
+			noMarkup(t, "y"+s) // an empty text leaves out what it belongs to
 		}
 	})
 }

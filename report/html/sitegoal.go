@@ -34,7 +34,7 @@ type goalData struct {
 	MoreWarnings                                              int
 	Leaks                                                     []leak
 	History                                                   []goalRun
-	Near                                                      []nearRow
+	Near                                                      template.HTML
 	Commands                                                  []fact
 	Data                                                      string
 }
@@ -66,12 +66,9 @@ type nearRow struct {
 	Cells []nearCell
 }
 
-type nearCell struct {
-	Mode, Page, Word, Sign string
-	This                   bool
-}
+type nearCell struct{ Mode, Page, Word, Sign string }
 
-func (s Site) page(ch chrome, c result.Cell, near map[string][]result.Cell) goalData {
+func (s Site) page(ch chrome, c result.Cell, near map[string]template.HTML) goalData {
 	r, word := c.Result, string(c.Result.Verdict)
 	d := goalData{
 		chrome: ch, Goal: clean(r.Goal), Word: word, Sign: mark(word), Meaning: meaning(word), Tally: tally(r),
@@ -84,7 +81,7 @@ func (s Site) page(ch chrome, c result.Cell, near map[string][]result.Cell) goal
 	d.Facts, d.Versions = s.facts(c), versions(r)
 	s.items(&d, c)
 	d.History = s.history(c)
-	d.Near = s.near(c, near[c.Project()])
+	d.Near = near[c.Project()]
 	d.Commands = commands(r)
 	return d
 }
@@ -243,18 +240,30 @@ func (s Site) history(c result.Cell) []goalRun {
 	return all
 }
 
-// near are the project's other cells: a row for each arch and nginx core.
-func (s Site) near(c result.Cell, cells []result.Cell) []nearRow {
-	var rows []nearRow
-	for i, x := range cells {
-		if i == 0 || x.Arch != cells[i-1].Arch || x.Nginx != cells[i-1].Nginx {
-			rows = append(rows, nearRow{Name: archName(x.Arch) + ", " + coreName(x.Nginx)})
+// near renders for each project its cells, a row for each arch and nginx core,
+// once for all of its pages: with ten modes on three arches and nginx cores
+// that would be most of the work.
+func (s Site) near() (map[string]template.HTML, error) {
+	rows := make(map[string][]nearRow)
+	var last result.Cell
+	for _, c := range s.Cells {
+		p, word := c.Project(), string(c.Result.Verdict)
+		if last.Arch != c.Arch || last.Nginx != c.Nginx || last.Project() != p || len(rows[p]) == 0 {
+			rows[p] = append(rows[p], nearRow{Name: archName(c.Arch) + ", " + coreName(c.Nginx)})
 		}
-		row := &rows[len(rows)-1]
-		word := string(x.Result.Verdict)
-		row.Cells = append(row.Cells, nearCell{clean(x.Mode()), x.Name + ".html", word, mark(word), x.Name == c.Name})
+		row := &rows[p][len(rows[p])-1]
+		row.Cells = append(row.Cells, nearCell{clean(c.Mode()), c.Name + ".html", word, mark(word)})
+		last = c
 	}
-	return rows
+	all := make(map[string]template.HTML, len(rows))
+	for p, r := range rows {
+		b, err := render("near", r)
+		if err != nil {
+			return nil, err
+		}
+		all[p] = template.HTML(b)
+	}
+	return all, nil
 }
 
 // commands are how to see it again.
