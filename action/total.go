@@ -18,15 +18,16 @@ type Total struct {
 
 var reFiles = regexp.MustCompile(`(?m)^Files=\d+, Tests=(\d+), `)
 
-// Add counts a file's prove. Log may be no more than the end of what it printed.
+// Add counts a file's prove, and its tests if prove came to its summary. Log may
+// be no more than the end of what it printed.
 func (t *Total) Add(f report.FileResult, log []byte) {
-	t.files++
 	t.seconds += f.Seconds
 	t.cpu += f.CPUSeconds
 	t.failed = t.failed || failed(f)
 	if all := reFiles.FindAllSubmatch(log, -1); len(all) > 0 {
 		n, err := strconv.Atoi(string(all[len(all)-1][1]))
 		if err == nil {
+			t.files++
 			t.tests += n
 		}
 	}
