@@ -22,8 +22,11 @@ func (c *Catalog) cook(p *plan.Project, own map[string]plan.Project) {
 		optional, units = union(optional, of.Optional), union(units, of.Units)
 	}
 	// What a source needs beside itself is needed too: ngx_lua is of no use
-	// without LuaJIT. What it is tested with is not.
+	// without LuaJIT. What is optional brings nothing along.
 	for i := 0; i < len(names); i++ {
+		if slices.Contains(optional, names[i]) {
+			continue
+		}
 		names = union(names, own[names[i]].Sources)
 		optional = union(optional, own[names[i]].Optional)
 	}
