@@ -36,7 +36,7 @@ func (s *Store) Commands(ctx context.Context, repo bot.Repo, place string, id in
 		index int
 		line  string
 	}
-	all, err := collect(ctx, s.db, func(scan func(...any) error) (r row, err error) {
+	all, err := collect(ctx, s.read, func(scan func(...any) error) (r row, err error) {
 		err = scan(&r.index, &r.line)
 		return r, err
 	}, `SELECT idx, line FROM commands WHERE repo = $1 AND place = $2 AND comment = $3`, key(repo), place, id)
@@ -102,7 +102,7 @@ func (s *Store) PutAnswer(ctx context.Context, a bot.Answer) error {
 
 // UnpostedAnswers returns the answers still owed, oldest command first.
 func (s *Store) UnpostedAnswers(ctx context.Context) ([]bot.Answer, error) {
-	all, err := collect(ctx, s.db, getAnswer, `SELECT document FROM answers WHERE owed = 1 ORDER BY at, comment, idx`)
+	all, err := collect(ctx, s.read, getAnswer, `SELECT document FROM answers WHERE owed = 1 ORDER BY at, comment, idx`)
 	if err != nil {
 		return nil, fmt.Errorf("read answers: %w", err)
 	}
@@ -112,7 +112,7 @@ func (s *Store) UnpostedAnswers(ctx context.Context) ([]bot.Answer, error) {
 // Answers returns those of a pull request, newest command first.
 func (s *Store) Answers(ctx context.Context, repo bot.Repo, pull int) ([]bot.Answer, error) {
 	const query = `SELECT document FROM answers WHERE repo = $1 AND pull = $2 ORDER BY at DESC, comment DESC, idx DESC`
-	all, err := collect(ctx, s.db, getAnswer, query, key(repo), pull)
+	all, err := collect(ctx, s.read, getAnswer, query, key(repo), pull)
 	if err != nil {
 		return nil, fmt.Errorf("read answers of %s#%d: %w", repo, pull, err)
 	}

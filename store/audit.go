@@ -69,7 +69,7 @@ func aboutRun(r bot.Run, did, note string) bot.Audit {
 
 // AuditLog returns the lines after an id, oldest first, at most limit.
 func (s *Store) AuditLog(ctx context.Context, after int64, limit int) ([]bot.Audit, error) {
-	all, err := collect(ctx, s.db, func(scan func(...any) error) (a bot.Audit, err error) {
+	all, err := collect(ctx, s.read, func(scan func(...any) error) (a bot.Audit, err error) {
 		var at int64
 		err = scan(&a.ID, &at, &a.Who, &a.Did, &a.Repo, &a.Pull, &a.Run, &a.Commit, &a.Note)
 		a.At = fromMicros(at)
@@ -100,7 +100,7 @@ func (s *Store) AddApproval(ctx context.Context, repo bot.Repo, pull int, h bot.
 // Approved returns who approved a commit, or "".
 func (s *Store) Approved(ctx context.Context, repo bot.Repo, pull int, sha string) (by string, err error) {
 	const query = `SELECT who FROM approvals WHERE repo = $1 AND pull = $2 AND sha = $3`
-	err = s.db.QueryRowContext(ctx, query, key(repo), pull, sha).Scan(&by)
+	err = s.read.QueryRowContext(ctx, query, key(repo), pull, sha).Scan(&by)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("read approval of %s of %s#%d: %w", sha, repo, pull, err)
 	}
@@ -110,7 +110,7 @@ func (s *Store) Approved(ctx context.Context, repo bot.Repo, pull int, sha strin
 // Mark returns what SetMark kept under a name, or the zero time.
 func (s *Store) Mark(ctx context.Context, name string) (time.Time, error) {
 	var at int64
-	err := s.db.QueryRowContext(ctx, `SELECT at FROM marks WHERE name = $1`, name).Scan(&at)
+	err := s.read.QueryRowContext(ctx, `SELECT at FROM marks WHERE name = $1`, name).Scan(&at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, fmt.Errorf("read mark %s: %w", name, err)
 	}

@@ -50,7 +50,7 @@ func (s *Store) Delivery(ctx context.Context, guid string) (bot.Delivery, error)
 	d := bot.Delivery{GUID: guid}
 	var at int64
 	const query = `SELECT event, payload, received_at, outcome FROM deliveries WHERE guid = $1`
-	err := s.db.QueryRowContext(ctx, query, guid).Scan(&d.Event, &d.Payload, &at, &d.Outcome)
+	err := s.read.QueryRowContext(ctx, query, guid).Scan(&d.Event, &d.Payload, &at, &d.Outcome)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bot.ErrNotFound
 	}
@@ -67,19 +67,22 @@ func (s *Store) FinishDelivery(ctx context.Context, guid, outcome string) error 
 	if outcome == "" {
 		return fmt.Errorf("finish delivery %s: no outcome given", guid)
 	}
-	ok, err := changed(s.db.ExecContext(ctx, `UPDATE deliveries SET outcome = $1 WHERE guid = $2`, outcome, guid))
-	if err == nil && !ok {
-		err = bot.ErrNotFound
-	}
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		ok, err := changed(tx.ExecContext(ctx, `UPDATE deliveries SET outcome = $1 WHERE guid = $2`, outcome, guid))
+		if err == nil && !ok {
+			err = bot.ErrNotFound
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("finish delivery %s: %w", guid, err)
 	}
 	return nil
 }
 
-// openDeliveries returns the GUIDs that are not processed, oldest first.
-func (s *Store) openDeliveries(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	return collect(ctx, tx, text, `SELECT guid FROM deliveries WHERE outcome = '' ORDER BY received_at, guid`)
+// openDeliveries returns the GUIDs received before t and not processed, oldest first.
+func (s *Store) openDeliveries(ctx context.Context, tx *sql.Tx, t time.Time) ([]string, error) {
+	return collect(ctx, tx, text, `SELECT guid FROM deliveries WHERE outcome = '' AND received_at < $1 ORDER BY received_at, guid`, micros(t))
 }
 
 // forgetDeliveries deletes those processed and received before t.
@@ -105,7 +108,7 @@ func (s *Store) HeadAt(ctx context.Context, repo bot.Repo, pull int, t time.Time
 	var h bot.Head
 	var at int64
 	const query = `SELECT sha, at FROM heads WHERE repo = $1 AND pull = $2 AND at <= $3 ORDER BY at DESC, id DESC LIMIT 1`
-	err := s.db.QueryRowContext(ctx, query, key(repo), pull, micros(t)).Scan(&h.SHA, &at)
+	err := s.read.QueryRowContext(ctx, query, key(repo), pull, micros(t)).Scan(&h.SHA, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bot.ErrNotFound
 	}

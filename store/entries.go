@@ -83,7 +83,7 @@ func (s *Store) addEntry(ctx context.Context, run string, e bot.StoredEntry) err
 // not those that were handed over is an error, not a log.
 func (s *Store) Entries(ctx context.Context, run, piece string) ([]bot.StoredEntry, error) {
 	const query = `SELECT piece, attempt, seq, meta, log, size, sha256 FROM entries WHERE run = $1 AND piece = $2 ORDER BY attempt, seq`
-	all, err := collect(ctx, s.db, getEntry, query, number(run), piece)
+	all, err := collect(ctx, s.read, getEntry, query, number(run), piece)
 	if err != nil {
 		return nil, fmt.Errorf("read entries of piece %s, run %s: %w", piece, run, err)
 	}
@@ -93,7 +93,7 @@ func (s *Store) Entries(ctx context.Context, run, piece string) ([]bot.StoredEnt
 // Metas returns all of a run's entries without their logs, by piece, attempt and seq.
 func (s *Store) Metas(ctx context.Context, run string) ([]bot.StoredEntry, error) {
 	const query = `SELECT piece, attempt, seq, meta FROM entries WHERE run = $1 ORDER BY piece, attempt, seq`
-	all, err := collect(ctx, s.db, func(scan func(...any) error) (e bot.StoredEntry, err error) {
+	all, err := collect(ctx, s.read, func(scan func(...any) error) (e bot.StoredEntry, err error) {
 		var meta []byte
 		err = scan(&e.Piece, &e.Attempt, &e.Seq, &meta)
 		e.Meta = meta

@@ -20,7 +20,7 @@ func (s *Store) Instances(ctx context.Context) ([]runnerfleet.Instance, error) {
 	const query = `SELECT ` + instanceColumns + ` FROM instances
 		WHERE state <> 'gone' OR owed = 1 OR run IN (SELECT id FROM runs WHERE state <> 'closed')
 		ORDER BY intended_at, id`
-	all, err := collect(ctx, s.db, getInstance, query)
+	all, err := collect(ctx, s.read, getInstance, query)
 	if err != nil {
 		return nil, fmt.Errorf("read instances: %w", err)
 	}
@@ -29,7 +29,7 @@ func (s *Store) Instances(ctx context.Context) ([]runnerfleet.Instance, error) {
 
 // Instance returns an instance, or runnerfleet.ErrNotFound.
 func (s *Store) Instance(ctx context.Context, id string) (runnerfleet.Instance, error) {
-	in, err := oneInstance(s.db.QueryRowContext(ctx, `SELECT `+instanceColumns+` FROM instances WHERE id = $1`, id))
+	in, err := oneInstance(s.read.QueryRowContext(ctx, `SELECT `+instanceColumns+` FROM instances WHERE id = $1`, id))
 	if err != nil {
 		return runnerfleet.Instance{}, fmt.Errorf("read instance %s: %w", id, err)
 	}

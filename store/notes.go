@@ -28,7 +28,7 @@ func (s *Store) Note(ctx context.Context, word string, until time.Time) error {
 // Noted returns the words whose time is not over, in order.
 func (s *Store) Noted(ctx context.Context, now time.Time) ([]string, error) {
 	scan := func(scan func(...any) error) (word string, err error) { err = scan(&word); return word, err }
-	words, err := collect(ctx, s.db, scan, `SELECT word FROM notes WHERE until > $1 ORDER BY word`, micros(now))
+	words, err := collect(ctx, s.read, scan, `SELECT word FROM notes WHERE until > $1 ORDER BY word`, micros(now))
 	if err != nil {
 		return nil, fmt.Errorf("read notes: %w", err)
 	}

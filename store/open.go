@@ -20,6 +20,9 @@ import (
 // applicationID marks the file as ours in SQLite's header: "orts".
 const applicationID = 0x6f727473
 
+// readers is how many connections read at once.
+const readers = 4
+
 // primaryCode is the part of SQLite's codes that says what kind of error it is.
 const primaryCode = 0xff
 
@@ -42,19 +45,24 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	// SQLite has one writer. With one connection, callers queue here in order
 	// instead of polling the file's lock.
 	db.SetMaxOpenConns(1)
-	s := &Store{db: db, path: path, log: cfg.Log}
+	read, err := sql.Open("sqlite", source(path, "query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
+	}
+	read.SetMaxOpenConns(readers)
+	s := &Store{db: db, read: read, path: path, log: cfg.Log}
 	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, explain(err)), db.Close())
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, explain(err)), read.Close(), db.Close())
 	}
 	return s, nil
 }
 
 // source is the driver's name for a file. synchronous(FULL): what was
 // answered with 202 outlives the machine's power, not only the process.
-func source(path string) string {
+func source(path string, more ...string) string {
 	q := url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
+		"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, more...),
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }

@@ -22,7 +22,7 @@ func (s *Store) Results(ctx context.Context, run string) (map[string]json.RawMes
 		goal string
 		doc  []byte
 	}
-	all, err := collect(ctx, s.db, func(scan func(...any) error) (r row, err error) {
+	all, err := collect(ctx, s.read, func(scan func(...any) error) (r row, err error) {
 		err = scan(&r.goal, &r.doc)
 		return r, err
 	}, `SELECT goal, document FROM results WHERE run = $1`, number(run))

@@ -41,7 +41,7 @@ func (s *Store) AddRun(ctx context.Context, r bot.Run) (bot.Run, error) {
 
 // Run returns a run, or bot.ErrNotFound.
 func (s *Store) Run(ctx context.Context, id string) (bot.Run, error) {
-	r, err := getRun(s.db.QueryRowContext(ctx, `SELECT document FROM runs WHERE id = $1`, number(id)).Scan)
+	r, err := getRun(s.read.QueryRowContext(ctx, `SELECT document FROM runs WHERE id = $1`, number(id)).Scan)
 	if err != nil {
 		return bot.Run{}, fmt.Errorf("read run %s: %w", id, err)
 	}
@@ -69,7 +69,7 @@ func (s *Store) LiveRuns(ctx context.Context) ([]bot.Run, error) {
 }
 
 func (s *Store) runs(ctx context.Context, query string, args ...any) ([]bot.Run, error) {
-	all, err := collect(ctx, s.db, getRun, query, args...)
+	all, err := collect(ctx, s.read, getRun, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read runs: %w", err)
 	}

@@ -23,7 +23,7 @@ func (s *Store) Stats(ctx context.Context) (map[string]map[string]float64, error
 		"ortest_last_delivery_timestamp_seconds": `SELECT '', COALESCE(max(received_at), 0) / 1000000.0 FROM deliveries`,
 		"ortest_last_sweep_timestamp_seconds":    `SELECT '', COALESCE(min(at), 0) / 1000000.0 FROM marks WHERE name LIKE 'sweep %'`,
 	} {
-		rows, err := collect(ctx, s.db, func(scan func(...any) error) (r row, err error) {
+		rows, err := collect(ctx, s.read, func(scan func(...any) error) (r row, err error) {
 			err = scan(&r.value, &r.n)
 			return r, err
 		}, query)

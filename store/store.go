@@ -38,38 +38,18 @@ type Config struct {
 // It implements bot.Store and runnerfleet.Store. Its zero value cannot work:
 // Open makes one.
 type Store struct {
-	db   *sql.DB
-	jobs *river.Client[*sql.Tx] // only inserts; Work has a client of its own
-	path string
-	log  *slog.Logger
+	db      *sql.DB // the one connection that writes
+	read    *sql.DB // connections that see what was committed, and hold up no write
+	commits commits
+	jobs    *river.Client[*sql.Tx] // only inserts; Work has a client of its own
+	path    string
+	log     *slog.Logger
 }
 
 // Close releases the file. Work must have returned.
 func (s *Store) Close() error {
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.read.Close(), s.db.Close()); err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)
-	}
-	return nil
-}
-
-// write runs do in one transaction, which holds the database's only write lock
-// and this Store's only connection: do must call nothing else of the Store.
-func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) (err error) {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	defer func() {
-		// After a commit there is nothing left to roll back, and ErrTxDone says just that.
-		if back := tx.Rollback(); back != nil && !errors.Is(back, sql.ErrTxDone) {
-			err = errors.Join(err, fmt.Errorf("roll back: %w", back))
-		}
-	}()
-	if err := do(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }

@@ -136,8 +136,11 @@ func (s *Store) lookUntil(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var forgot time.Time
+	before := time.Now().Add(lookEvery) // at first all: their jobs may have died with a process
 	for {
-		if err := s.look(ctx); err != nil && ctx.Err() == nil {
+		err := s.look(ctx, before)
+		before = time.Now() // at the next look this long ago: younger ones have their jobs
+		if err != nil && ctx.Err() == nil {
 			s.log.Warn("looking for lost jobs did not work", "err", err)
 		}
 		if now := time.Now(); now.Sub(forgot) >= forgetEvery {
@@ -154,11 +157,11 @@ func (s *Store) lookUntil(ctx context.Context) {
 	}
 }
 
-// look adds a job for whatever is open. The mark on a run is no reason to
+// look adds a job for whatever is open, of the deliveries for those received before t. The mark on a run is no reason to
 // leave it out: the job behind it may have died with a process.
-func (s *Store) look(ctx context.Context) error {
+func (s *Store) look(ctx context.Context, t time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		guids, err := s.openDeliveries(ctx, tx)
+		guids, err := s.openDeliveries(ctx, tx, t)
 		if err != nil {
 			return err
 		}
