@@ -5,16 +5,17 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
@@ -70,6 +71,8 @@ func (a *app) writeReport(cmd *cobra.Command, f *reportFlags, args []string) err
 	if err := mayReplace(f.out); err != nil {
 		return usage(err)
 	}
+	// The heap is small and short-lived: collecting it less often saves a third of the time.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	if err := f.open(cmd); err != nil {
 		return err
 	}
@@ -209,32 +212,42 @@ func writeSite(ctx context.Context, dir string, site html.Site, src *sources) er
 		return err
 	}
 	bundles(&site, made)
-	if err := site.Write(put); err != nil {
-		return err
+	var group errgroup.Group
+	group.Go(func() error { return site.Write(put) })
+	group.Go(func() error { return writeData(put, site.Cells) })
+	for name, write := range map[string]func(io.Writer, []result.Cell) error{"junit.xml": result.JUnit, "memory.sarif": result.SARIF} {
+		group.Go(func() error {
+			var b bytes.Buffer
+			if err := write(&b, site.Cells); err != nil {
+				return err
+			}
+			return put(name, b.Bytes())
+		})
 	}
-	var lines, junit, sarif bytes.Buffer
-	for _, c := range site.Cells {
-		b, err := json.Marshal(c.Goal)
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", c.Name, err)
-		}
-		b = append(b, '\n')
-		if err := put(html.DataName(c), b); err != nil {
-			return err
-		}
-		lines.Write(b)
-		for _, old := range c.Earlier {
-			b, err := json.Marshal(old)
+	return group.Wait()
+}
+
+// writeData writes the results: a file for each cell, and all of them, the
+// earlier ones too, in one.
+func writeData(put func(string, []byte) error, cells []result.Cell) error {
+	var lines bytes.Buffer
+	for _, c := range cells {
+		for i, g := range append([]result.Goal{c.Goal}, c.Earlier...) {
+			b, err := g.MarshalJSON()
 			if err != nil {
 				return fmt.Errorf("encode %s: %w", c.Name, err)
 			}
-			lines.Write(append(b, '\n'))
+			b = append(b, '\n')
+			lines.Write(b)
+			if i > 0 {
+				continue
+			}
+			if err := put(html.DataName(c), b); err != nil {
+				return err
+			}
 		}
 	}
-	if err := errors.Join(result.JUnit(&junit, site.Cells), result.SARIF(&sarif, site.Cells)); err != nil {
-		return err
-	}
-	return errors.Join(put("results.jsonl", lines.Bytes()), put("junit.xml", junit.Bytes()), put("memory.sarif", sarif.Bytes()))
+	return put(marker, lines.Bytes())
 }
 
 // marker is in every report's directory; only such a directory is replaced.

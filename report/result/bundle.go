@@ -123,7 +123,7 @@ func readme(c Cell, f report.Finding, alone string, others []string) string {
 	row("commit", c.Result.Commit)
 	row("arch", c.Arch)
 	row("tested (UTC)", c.Tested)
-	for _, d := range c.document().Deps {
+	for _, d := range deps(c.Result) {
 		row(d.Name, d.Version)
 	}
 	s.WriteString("\nThe whole goal again, with ortest:\n\n")

@@ -134,15 +134,11 @@ func (g Goal) document() document {
 		Schema: Schema, Type: "goal", Run: g.Run, Goal: r.Goal, Project: g.Project(), Mode: g.Mode(), Arch: g.Arch, Nginx: g.Nginx,
 		Repo: r.Repo, Commit: r.Commit, CommitDate: g.CommitDate, Tested: g.Tested, Verdict: r.Verdict, State: state(r), Why: r.Why,
 		FilesPlan: r.Planned, FilesRun: r.Files, BlocksPlan: r.Expected, BlocksRun: r.Blocks, Tests: r.Tests, Seconds: r.Seconds,
-		Findings: findings(r.Findings), Warnings: findings(r.Warnings), Files: g.Files,
+		Findings: findings(r.Findings), Warnings: findings(r.Warnings), Files: g.Files, Deps: deps(r),
 	}
 	if d.Findings == nil {
 		d.Findings = []finding{}
 	}
-	for name, v := range r.Versions {
-		d.Deps = append(d.Deps, dependency{name, v})
-	}
-	slices.SortFunc(d.Deps, func(a, b dependency) int { return strings.Compare(a.Name, b.Name) })
 	for block, samples := range r.Leaks {
 		x := rss{Block: block, Unit: "KiB", Samples: make([]float64, len(samples))}
 		for i, s := range samples {
@@ -155,6 +151,15 @@ func (g Goal) document() document {
 		d.Log = &g.Log
 	}
 	return d
+}
+
+func deps(r report.GoalResult) []dependency {
+	var all []dependency
+	for name, v := range r.Versions {
+		all = append(all, dependency{name, v})
+	}
+	slices.SortFunc(all, func(a, b dependency) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 func findings(fs []report.Finding) []finding {
@@ -208,30 +213,39 @@ func Decode(r io.Reader) ([]Goal, error) {
 	}
 }
 
-// decode reads one object; ok is false for one of another type.
+// decode reads one object; ok is false for one of another type. Most objects are
+// ours and have no other fields: they are read once.
 func decode(raw []byte) (g Goal, ok bool, err error) {
-	var head struct {
-		Schema *int   `json:"schema"`
-		Type   string `json:"type"`
-	}
 	if !utf8.Valid(raw) {
 		return g, false, errors.New("it is not UTF-8")
 	}
-	if err := json.Unmarshal(raw, &head); err != nil {
-		return g, false, err
+	var d document
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	other := strict.Decode(&d) != nil
+	if other {
+		var head struct {
+			Schema int    `json:"schema"`
+			Type   string `json:"type"`
+		}
+		if err := json.Unmarshal(raw, &head); err != nil {
+			return g, false, err
+		}
+		d = document{Schema: head.Schema, Type: head.Type}
 	}
-	if head.Schema == nil || *head.Schema != Schema {
+	if d.Schema != Schema {
 		return g, false, fmt.Errorf(`it is no result of ortest: want an object with "schema": %d`, Schema)
 	}
-	if head.Type != "goal" {
+	if d.Type != "goal" {
 		return g, false, nil
 	}
-	var d document
-	if err := json.Unmarshal(raw, &d); err != nil {
-		return g, false, err
+	if other {
+		if err := json.Unmarshal(raw, &d); err != nil {
+			return g, false, err
+		}
 	}
-	if g, err = d.goal(); err != nil {
-		return g, false, err
+	if g, err = d.goal(); err != nil || !other {
+		return g, err == nil, err
 	}
 	var fields Fields
 	if err := json.Unmarshal(raw, &fields); err != nil {

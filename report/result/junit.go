@@ -102,7 +102,7 @@ func suiteOf(c Cell) junitSuite {
 	property("repository", c.Result.Repo)
 	property("commit", c.Result.Commit)
 	property("run", c.Run)
-	for _, d := range c.document().Deps {
+	for _, d := range deps(c.Result) {
 		property(d.Name, d.Version)
 	}
 	s.Cases = casesOf(c.Goal)

@@ -1,5 +1,5 @@
 // Package result is a judged goal as other programs read it: JSON, JSON Lines,
-// JUnit and SARIF.
+// JUnit and SARIF, and as a bundle with which a failing block is seen again.
 //
 // The JSON is read back too. What it holds is all that a report shows, so an
 // old report's data make a new report, and their history with it. Fields that
