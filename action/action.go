@@ -71,11 +71,12 @@ type Config struct {
 	Logger    *slog.Logger // nil logs nothing
 }
 
-// Result is what Run reported, without the logs.
+// Result is what Run reported.
 type Result struct {
 	Manifest report.Manifest
 	Files    []report.FileResult
 	End      report.End
+	Evidence *report.PieceEvidence // with the logs; nil when these are too large to keep in memory
 }
 
 // Run runs one piece. Everything it starts has ended when it returns, also
@@ -92,6 +93,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		return Result{}, err
 	}
 	err = r.run(ctx)
+	r.result.Evidence = r.spool.kept
 	return r.result, errors.Join(err, r.close())
 }
 

@@ -23,11 +23,18 @@ type spool struct {
 	seq   int
 	log   *os.File
 	bytes int64
+
+	kept  *report.PieceEvidence // what was put, while it is no more than maxKept
+	next  []byte
+	total int
 }
+
+// maxKept bounds the logs that are kept in memory to be judged at the end.
+const maxKept = 64 << 20
 
 // openSpool refuses a folder that holds entries: those of two pieces would mix.
 func openSpool(dir string, print io.Writer) (*spool, error) {
-	s := &spool{dir: dir, print: print}
+	s := &spool{dir: dir, print: print, kept: new(report.PieceEvidence)}
 	if dir == "" {
 		return s, nil
 	}
@@ -48,6 +55,7 @@ func (s *spool) path(ext string) string {
 // is no reason to stop.
 func (s *spool) Write(b []byte) (int, error) {
 	_, _ = s.print.Write(b)
+	s.keep(b)
 	if s.dir == "" {
 		s.bytes += int64(len(b))
 		return len(b), nil
@@ -64,9 +72,22 @@ func (s *spool) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// keep remembers a part of the next entry's log, as long as there is room.
+func (s *spool) keep(b []byte) {
+	if s.total += len(b); s.total > maxKept {
+		s.kept, s.next = nil, nil
+	}
+	if s.kept != nil {
+		s.next = append(s.next, b...)
+	}
+}
+
 // put ends an entry and hands it over.
 func (s *spool) put(e report.Entry) error {
 	e.Seq, e.Bytes = s.seq, s.bytes
+	if s.kept != nil {
+		s.kept.Entries, s.kept.Logs, s.next = append(s.kept.Entries, e), append(s.kept.Logs, s.next), nil
+	}
 	if s.dir == "" {
 		s.seq, s.bytes = s.seq+1, 0
 		return nil

@@ -11,20 +11,23 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
+	reporthtml "github.com/ortest/ortest/report/html"
 )
 
 // Job is a piece as a step of a workflow job: action.yml starts it. All fields
-// but Logger and Limits are required.
+// but Judge, Logger and Limits are required.
 type Job struct {
 	Environ []string // of the step
 	Stdout  io.Writer
 	Lookup  func(plan.Goal) (plan.Project, plan.Mode, error) // in the catalog
+	Judge   func(report.Evidence) (report.GoalResult, error) // for the summary; nil leaves it to the bot
 	Limits  Limits
 	Logger  *slog.Logger
 }
@@ -45,10 +48,43 @@ func (j Job) Run(ctx context.Context) error {
 		return err
 	}
 	annotate(gh, result)
+	goal, err := j.judged(result)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		appendTo(j.getenv("GITHUB_OUTPUT"), outputs(result)),
-		appendTo(j.getenv("GITHUB_STEP_SUMMARY"), summary(result)),
+		appendTo(j.getenv("GITHUB_STEP_SUMMARY"), j.summary(result, goal)),
 	)
+}
+
+// judged weighs the piece as if it were the goal; nil when that cannot be said
+// here. What the verdict is remains the bot's to say, who knows the other pieces.
+func (j Job) judged(result Result) (*report.GoalResult, error) {
+	if j.Judge == nil || result.Evidence == nil {
+		return nil, nil
+	}
+	piece := *result.Evidence
+	m := result.Manifest
+	m.Others = nil // they are other pieces'
+	piece.Entries = slices.Clone(piece.Entries)
+	piece.Entries[0].Manifest = &m
+	g, err := j.Judge(report.Evidence{Goal: m.Goal, Pieces: []report.PieceEvidence{piece}})
+	if err != nil {
+		return nil, fmt.Errorf("judge %s: %w", m.Goal, err)
+	}
+	return &g, nil
+}
+
+func (j Job) summary(result Result, goal *report.GoalResult) string {
+	if goal == nil {
+		return summary(result)
+	}
+	run := reporthtml.RunView{
+		Repo: result.Manifest.Repo, Head: result.Manifest.Commit, State: "done",
+		Forge: cmp.Or(j.getenv("GITHUB_SERVER_URL"), "https://github.com"),
+	}
+	return reporthtml.JobSummary(run, []report.GoalResult{*goal}) + "\n" + summary(result)
 }
 
 func (j Job) getenv(name string) string { return lookup(j.Environ, name) }
@@ -71,7 +107,7 @@ func (j Job) config(gh *githubactions.Action) (Config, error) {
 		ServerURL: cmp.Or(j.getenv("GITHUB_SERVER_URL"), "https://github.com"),
 		Workspace: workspace,
 		Spool:     j.getenv("ORTEST_SPOOL"), Work: j.getenv("ORTEST_WORK"),
-		Log: j.Stdout, Env: j.Environ, Limits: j.Limits, Logger: j.Logger,
+		Log: j.Stdout, Env: j.Environ, Lanes: j.getenv("ORTEST_LANES") == "1", Limits: j.Limits, Logger: j.Logger,
 	}, nil
 }
 

@@ -92,6 +92,28 @@ func TestOutputsHoldCountsAndOneWord(t *testing.T) {
 	}
 }
 
+func TestTheSummaryHasTheVerdictOfThePiece(t *testing.T) {
+	cfg := config(t, script(), "t", map[string][]byte{
+		"t/a.t": []byte("print qq{1..1\\nok 1\\n};"), "t/b.t": []byte("print qq{1..1\\nnot ok 1\\n}; exit 1;"),
+	})
+	for _, tt := range []struct {
+		file, verdict, says string
+	}{{"t/a.t", "pass", "pass"}, {"t/b.t", "fail", "t/b.t"}} {
+		cfg.Piece.Files, cfg.Workspace, cfg.Spool = []string{tt.file}, t.TempDir(), t.TempDir()
+		var out bytes.Buffer
+		j, _, summary := job(t, cfg, &out)
+		j.Judge = func(ev report.Evidence) (report.GoalResult, error) {
+			return report.Judge(ev, nil, report.JudgeOptions{}), nil
+		}
+		if err := j.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := read(t, summary); !strings.Contains(s, " "+tt.verdict+": ") || !strings.Contains(s, tt.says) {
+			t.Errorf("%s: %s", tt.file, s)
+		}
+	}
+}
+
 func TestAPieceThatStoppedIsNoFailureOfTheStep(t *testing.T) {
 	cfg := config(t, script(), "t", one("t/a.t", "1"))
 	cfg.Project.Build = [][]string{{"false"}}

@@ -3,19 +3,21 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/action"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
+	"github.com/ortest/ortest/report"
 )
 
 func (a *app) action() *cobra.Command {
 	return &cobra.Command{
 		Use:   "action",
 		Short: "Run one piece inside a workflow job",
-		Long:  "Run one piece inside a workflow job. action.yml calls it; the piece comes as INPUT_PIECE, results go to ORTEST_SPOOL.",
+		Long:  "Run one piece inside a workflow job. action.yml calls it; the piece comes as INPUT_PIECE, results go to ORTEST_SPOOL. With ORTEST_LANES=1 each test file runs in a lane of its own, as it must beside other pieces.",
 		Example: `  INPUT_PIECE='{"id":"1/p1/1","goal":"t-hello","repo":"ortest-examples/hello","commit":"","options":{"arch":"linux x86_64"}}' ` +
 			"ortest action",
 		Args: cobra.NoArgs,
@@ -24,11 +26,19 @@ func (a *app) action() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			weigh := judging{catalog: c, known: map[string][]report.Expectation{}, now: time.Now()}
 			return action.Job{
 				Environ: os.Environ(),
 				Stdout:  cmd.OutOrStdout(),
 				Lookup:  func(g plan.Goal) (plan.Project, plan.Mode, error) { return lookup(c, g) },
-				Logger:  a.log(cmd.ErrOrStderr()),
+				Judge: func(ev report.Evidence) (report.GoalResult, error) {
+					exps, err := weigh.expects(ev.Goal)
+					if err != nil {
+						return report.GoalResult{}, err
+					}
+					return report.Judge(ev, exps, report.JudgeOptions{Now: weigh.now}), nil
+				},
+				Logger: a.log(cmd.ErrOrStderr()),
 			}.Run(cmd.Context())
 		},
 	}
