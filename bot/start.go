@@ -55,11 +55,6 @@ func (b *Bot) startTrusted(ctx context.Context, c comment, s start) error {
 		return b.answer(ctx, c, a)
 	}
 	s.say("%s", how)
-	if by == c.Sender {
-		if err := b.Store.AddApproval(ctx, c.Repo, c.Number, Head{SHA: s.at.Head, At: c.At}, by); err != nil {
-			return err
-		}
-	}
 	return b.start(ctx, c, s)
 }
 

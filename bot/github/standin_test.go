@@ -253,7 +253,7 @@ func TestAWorkflowRunOnTheStandIn(t *testing.T) {
 		t.Errorf("the job came as %+v", j)
 	}
 	jobs := ok[[]bot.Job](t)(p.forge.Jobs(ctx, p.repo, id))
-	if len(jobs) != 1 || jobs[0].ID != j.Job.ID || jobs[0].Name != "1/p1/1" || jobs[0].Status != "queued" {
+	if len(jobs) != 1 || jobs[0].ID != j.Job.ID || jobs[0].Name != "t-hello (1/p1/1)" || jobs[0].Status != "queued" {
 		t.Errorf("jobs %+v", jobs)
 	}
 	mint := func() int64 {

@@ -42,7 +42,6 @@ var killWrites = []struct {
 	{"AddDelivery issue_comment", false},
 	{"AddDelivery pull_request", false},
 	{"AddHead", false},
-	{"AddApproval", false},
 	{"AddRun", false},
 	{"AddAnswer", false},
 	{"FinishDelivery", false},
