@@ -95,9 +95,10 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().CountVar(&a.verbose, "verbose", "say more; twice for everything")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
-	root.AddCommand(a.serve(), a.doctor(), a.audit())
-	root.AddCommand(a.report(), a.logs())
 	root.AddCommand(a.judge(), a.explain(), a.expectations())
+	root.AddCommand(a.run())
+	root.AddCommand(a.report(), a.logs(), a.fleet())
+	root.AddCommand(a.serve(), a.doctor(), a.audit())
 	markUsage(root)
 	return root
 }
