@@ -67,12 +67,14 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 	c := command{argv: r.prove(path), dir: r.src, env: r.env, limit: limit, output: r.cfg.Limits.Output}
 	var got outcome
 	var err error
+	kernel := openKernelLog()
 	masked := &masker{w: log, secrets: secretsOf(r.cfg.Env)}
 	if r.cfg.Lanes {
 		got, err = r.inLane(ctx, c, masked)
 	} else {
 		got, err = r.procs.run(ctx, c, masked)
 	}
+	crashes := kernel.crashes()
 	if err = errors.Join(err, masked.flush()); err != nil {
 		return report.FileResult{}, fmt.Errorf("test %s: %w", path, err)
 	}
@@ -86,6 +88,9 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 		note(log, "\n%s was killed: it printed more than %d bytes; the log is cut here", path, r.cfg.Limits.Output)
 	case len(got.left) > 0:
 		note(log, "%s left processes running, which were killed: %s", path, strings.Join(got.left, " "))
+	}
+	for _, line := range crashes {
+		fmt.Fprintf(log, "Segmentation Fault: %s\n", line) // as the old driver wrote it
 	}
 	return report.FileResult{
 		Path: path, Exit: got.exit, Signal: got.signal, TimedOut: got.timedOut,

@@ -1,0 +1,44 @@
+package action
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestCrash(t *testing.T) {
+	for _, tt := range []struct{ name, record, want string }{
+		{"a segmentation fault", "6,1001,99,-;nginx[7]: segfault at 8 ip 0 sp 0 error 4 in nginx[1+2]\n SUBSYSTEM=x\n", "nginx[7]: segfault at 8 ip 0 sp 0 error 4 in nginx[1+2]"},
+		{"another crash", "6,1001,99,-;traps: nginx[7] general protection fault ip:0 sp:0\n", "traps: nginx[7] general protection fault ip:0 sp:0"},
+		{"a word of something else", "6,1001,99,-;eth0: link up\n", ""},
+		{"a record without text", "6,1001,99,-", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := crash([]byte(tt.record)); got != tt.want {
+				t.Errorf("crash = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestACrashOfTheFileIsInItsLog(t *testing.T) {
+	k := openKernelLog()
+	if k == nil {
+		return // only who may read the kernel's log can show this
+	}
+	k.crashes()
+	const segfault = `print "1..1\nok 1\n"; system $^X, "-e", 'unpack "p", pack "L!", 1';`
+	_, ev := ran(t, config(t, script(), "t", map[string][]byte{
+		"t/a.t": []byte(segfault), "t/b.t": []byte("print qq{1..1\\nok 1\\n};"),
+	}))
+	trace, err := os.ReadFile("/proc/sys/debug/exception-trace")
+	if err != nil || strings.TrimSpace(string(trace)) != "1" {
+		return // this kernel does not say
+	}
+	if log := logOf(t, ev, "t/a.t"); !strings.Contains(log, "\nSegmentation Fault: perl[") {
+		t.Errorf("the crash is not in the log:\n%s", log)
+	}
+	if log := logOf(t, ev, "t/b.t"); strings.Contains(log, "Segmentation Fault") {
+		t.Errorf("the crash is in the log of the next file:\n%s", log)
+	}
+}
