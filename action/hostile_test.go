@@ -93,7 +93,7 @@ func TestTheEnvironmentHoldsNoSecretOfTheJob(t *testing.T) {
 	cfg := config(t, script(), "t", one("t/a.t", `print "1..1\nok 1\n"; print "$_=$ENV{$_}\n" for sort keys %ENV;`))
 	cfg.Env = append(cfg.Env, "GITHUB_TOKEN=secret-1", "ORTEST_SPOOL=secret-2", "ACTIONS_RUNTIME_TOKEN=secret-3", "PERL5OPT=-Msecret_4")
 	cfg.Project.Env = map[string]string{
-		"PATH": "$ORTEST_PROJECT/bin:$PATH", "LUA_PATH": "$PATH;;", "A": "$B", "B": "$A", "USED": "$USE_STAP",
+		"PATH": "$ORTEST_PROJECT/bin:$PATH", "LUA_PATH": "$PATH;;", "A": "$B", "B": "$A", "USED": "$ORTEST_PROJECT",
 	}
 	cfg.Project.Test.Env = map[string]string{"ONLY_TESTS": "1"}
 	cfg.Project.Build = [][]string{{"sh", "-c", "echo in build: $$ONLY_TESTS."}}
@@ -102,7 +102,7 @@ func TestTheEnvironmentHoldsNoSecretOfTheJob(t *testing.T) {
 	if strings.Contains(log, "secret") || strings.Contains(log, "ORTEST_") || strings.Contains(log, "GITHUB_") {
 		t.Errorf("the environment holds too much:\n%s", log)
 	}
-	for _, want := range []string{"\nPATH=" + cfg.Workspace + "/script/bin:", ";;\n", "\nA=\n", "\nUSED=1\n", "\nONLY_TESTS=1\n", "\nTMPDIR=/"} {
+	for _, want := range []string{"\nPATH=" + cfg.Workspace + "/script/bin:", ";;\n", "\nA=\n", "\nUSED=" + cfg.Workspace + "/script\n", "\nONLY_TESTS=1\n", "\nTMPDIR=/"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the environment lacks %q:\n%s", want, log)
 		}
