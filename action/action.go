@@ -63,6 +63,7 @@ type Config struct {
 	Unmet     Unmet     // why units are not true, from MakeUnits
 	Spool     string    // where entries are left for the agent; "" only prints
 	Work      string    // builds are kept here for later pieces; "" keeps none
+	Temp      string    // temporary folders are made in it; "" is the system's folder
 	Log       io.Writer // everything printed, as it comes; nil prints nothing
 	Env       []string  // what the project's environment may take from: os.Environ() of the job
 	Limits    Limits
@@ -162,7 +163,7 @@ func newRun(cfg Config) (*run, error) {
 	if r.spool, err = openSpool(cfg.Spool, cfg.Log); err != nil {
 		return nil, err
 	}
-	if r.tmp, err = os.MkdirTemp("", "ortest-"); err != nil {
+	if r.tmp, err = os.MkdirTemp(cfg.Temp, "ortest-"); err != nil {
 		return nil, fmt.Errorf("make temporary folder: %w", err)
 	}
 	// Who owns a mirror does not matter: nothing of it is run by git.

@@ -94,6 +94,7 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 type runner struct {
 	cfg   Config
 	goals []*goal
+	holds []*hold
 }
 
 // goal is one goal while it runs.
@@ -114,6 +115,11 @@ func (r *runner) progress(format string, args ...any) {
 
 // prepare makes a goal ready and reads what of it had ended before.
 func (r *runner) prepare(ctx context.Context, g plan.Goal) error {
+	h, err := takeHold(r.cfg.Work, g.String())
+	if err != nil {
+		return err
+	}
+	r.holds = append(r.holds, h)
 	c, err := r.cfg.Open(g)
 	if err != nil {
 		return err
@@ -121,7 +127,7 @@ func (r *runner) prepare(ctx context.Context, g plan.Goal) error {
 	r.progress("%s: prepare, check out, build", g)
 	begun := time.Now()
 	head := new(buffer)
-	c.Log, c.Lanes = head.over(c.Log), r.cfg.Lanes
+	c.Log, c.Lanes, c.Temp = head.over(c.Log), r.cfg.Lanes, h.temp
 	suite, err := action.Open(ctx, c)
 	if err != nil {
 		return err
@@ -204,8 +210,10 @@ func fails(g report.GoalResult, path string) bool {
 
 func (r *runner) close() {
 	for _, g := range r.goals {
-		g.records.close()
 		_ = g.suite.Close()
+	}
+	for _, h := range r.holds {
+		h.close()
 	}
 }
 

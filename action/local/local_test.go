@@ -214,7 +214,7 @@ func TestTwoRunsOfAGoalAreRefused(t *testing.T) {
 	if _, err := Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if second == nil || !strings.Contains(second.Error(), "another ortest run tests this commit") {
+	if second == nil || !strings.Contains(second.Error(), "another ortest run tests it") {
 		t.Errorf("the second: %v", second)
 	}
 }

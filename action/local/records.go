@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +29,6 @@ const (
 // a file its log, and then its result, which is renamed into place.
 type records struct {
 	dir  string
-	lock *os.File
 	head []byte // log up to the first test file
 }
 
@@ -51,30 +51,74 @@ func keyOf(c action.Config, m report.Manifest) string {
 	return m.Goal + "-" + hex.EncodeToString(sum[:8])
 }
 
-// openRecords opens the records of a goal. Two runs of it would mix theirs, so
-// the second is refused.
-func openRecords(work, key string, fresh bool) (*records, error) {
-	r := &records{dir: filepath.Join(work, "unfinished", key)}
-	if err := os.MkdirAll(filepath.Dir(r.dir), 0o755); err != nil {
-		return nil, fmt.Errorf("open records: %w", err)
+// hold is what a run has for itself of a goal: its place in the work folder,
+// and a temporary folder that the next run removes if this one cannot.
+type hold struct {
+	lock *os.File
+	temp string
+}
+
+// takeHold makes sure that no other run has a goal: the two would work in one
+// folder, and mix their records. The lock ends with the process, however that ends.
+func takeHold(work, goal string) (*hold, error) {
+	dir := filepath.Join(work, "unfinished")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("lock goal: %w", err)
 	}
-	lock, err := os.OpenFile(r.dir+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	lock, err := os.OpenFile(filepath.Join(dir, goal+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open records: %w", err)
+		return nil, fmt.Errorf("lock goal: %w", err)
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		lock.Close()
-		return nil, errors.New("another ortest run tests this commit in the same --work folder; wait for it, or choose another folder")
+		return nil, errors.New("another ortest run tests it in the same --work folder; wait for it, or choose another folder")
 	}
-	r.lock = lock
-	if fresh {
-		err = os.RemoveAll(r.dir)
-	}
-	if err == nil {
-		err = os.MkdirAll(r.dir, 0o755)
-	}
-	if err != nil {
+	h := &hold{lock: lock}
+	if err := h.makeTemp(); err != nil {
 		lock.Close()
+		return nil, fmt.Errorf("make temporary folder: %w", err)
+	}
+	return h, nil
+}
+
+const tempPrefix = "ortest-run-"
+
+// makeTemp removes the folder of a run that was killed, which the lock names,
+// and makes one for this run.
+func (h *hold) makeTemp() error {
+	b, err := io.ReadAll(h.lock)
+	if err != nil {
+		return err
+	}
+	if old := string(b); strings.HasPrefix(filepath.Base(old), tempPrefix) {
+		if err := os.RemoveAll(old); err != nil {
+			return err
+		}
+	}
+	if h.temp, err = os.MkdirTemp("", tempPrefix); err != nil {
+		return err
+	}
+	if err := h.lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err = h.lock.WriteAt([]byte(h.temp), 0)
+	return err
+}
+
+func (h *hold) close() {
+	_ = os.RemoveAll(h.temp) // the next run tries again
+	h.lock.Close()
+}
+
+// openRecords opens the records of a goal.
+func openRecords(work, key string, fresh bool) (*records, error) {
+	r := &records{dir: filepath.Join(work, "unfinished", key)}
+	if fresh {
+		if err := os.RemoveAll(r.dir); err != nil {
+			return nil, fmt.Errorf("remove records: %w", err)
+		}
+	}
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open records: %w", err)
 	}
 	return r, nil
@@ -149,12 +193,6 @@ func (r *records) remove() error {
 		return fmt.Errorf("remove records: %w", err)
 	}
 	return nil
-}
-
-func (r *records) close() {
-	if r != nil && r.lock != nil {
-		r.lock.Close()
-	}
 }
 
 // buffer keeps a log, and passes it on where that is wanted.
