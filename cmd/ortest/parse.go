@@ -53,7 +53,7 @@ func (a *app) parse() *cobra.Command {
 				}
 			}
 			// Garbage is let grow to a bound of its own, whatever is alive.
-			debug.SetMemoryLimit(20 << 20)
+			debug.SetMemoryLimit(28 << 20)
 			out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 			w := open(out, src)
 			err := eachLog(cmd, args, w.log)
