@@ -50,10 +50,10 @@ check: test-packages check-packages build format vet lint workflows modules gene
 
 .PHONY: bench
 bench: export OPSBOY := $(abspath $(OPSBOY))
-bench: build ## time report.Parse and plan.Pack ten times, and ortest run with lanes and without (MIRROR=DIR for real suites); OLD=FILE compares with an earlier bin/bench.txt, OPSBOY=DIR runs the old dispatcher and parser of that checkout beside ours
+bench: build ## time parsing, packing and the HTML report ten times, and ortest run with lanes and without (MIRROR=DIR for real suites); OLD=FILE compares with an earlier bin/bench.txt, OPSBOY=DIR runs the old dispatcher and parser of that checkout beside ours
 	@mkdir -p bin
 	@go test -count 1 -v -run '^TestBesideTheOldTool$$' ./plan/catalog | sed -n '/ request /,/times the least machines/p'
-	go test -run '^$$' -bench . -benchmem -count 10 ./report ./report/opsboy ./plan/... | tee bin/bench.txt
+	go test -run '^$$' -bench . -benchmem -count 10 ./report ./report/html ./report/opsboy ./plan/... | tee bin/bench.txt
 	go test -run '^$$' -bench '^BenchmarkParseBesideOld$$' -benchtime 1x -timeout 30m ./cmd/ortest
 	go tool -modfile=tools.mod benchstat $(OLD) bin/bench.txt
 	.ci/bench-lanes

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -103,5 +104,27 @@ func BenchmarkParse(b *testing.B) {
 		if _, err := Parse(bytes.NewReader(log)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestTheSumOfSeveralProvesIsNotCountedAgain(t *testing.T) {
+	const one = "t/%s.t .. \nok 1\n1..1\nok\nAll tests successful.\nFiles=1, Tests=1,  2 wallclock secs ( 0.02 usr)\nResult: PASS\n"
+	for _, tt := range []struct {
+		name, sum    string
+		files, tests int
+	}{
+		{"a log of several proves", "", 2, 2},
+		{"with their sum at the end", "Files=2, Tests=2,  4 wallclock secs ( 0.02 usr)\nResult: PASS\n", 2, 2},
+		{"with something else at the end", "Files=3, Tests=2,  4 wallclock secs ( 0.02 usr)\nResult: PASS\n", 5, 4},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := Parse(strings.NewReader("making t-x ...\n" + fmt.Sprintf(one, "a") + fmt.Sprintf(one, "b") + tt.sum))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := l.Records[0]; r.Tested != tt.files || r.Tests != tt.tests {
+				t.Errorf("%d files and %d tests, want %d and %d", r.Tested, r.Tests, tt.files, tt.tests)
+			}
+		})
 	}
 }

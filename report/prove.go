@@ -63,10 +63,15 @@ func (s *scan) files(b []byte) bool {
 	files, _ := strconv.Atoi(string(m[1]))
 	tests, _ := strconv.Atoi(string(m[2]))
 	seconds, _ := strconv.ParseFloat(string(m[3]), 64)
+	s.rec.Result = ""
+	if s.ended && files == s.rec.Tested && tests == s.rec.Tests && files > 1 {
+		// No prove began since the last summary: this is the sum of them all,
+		// which a log of several proves ends with for tools that read one.
+		return true
+	}
 	s.rec.Tested += files
 	s.rec.Tests += tests
 	s.rec.Seconds += seconds
-	s.rec.Result = ""
 	s.ended = true
 	return true
 }
