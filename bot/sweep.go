@@ -36,6 +36,36 @@ func (b *Bot) Sweep(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("sweep %s: %w", repo, err))
 		}
 	}
+	return errors.Join(append(errs, b.sweepStickies(ctx, began.Add(-stickyFor)))...)
+}
+
+// stickyFor is how long after its beginning a closed run's comment is looked
+// for; those of live runs are found missing when they are written.
+const stickyFor = 24 * time.Hour
+
+// sweepStickies writes comments again that were deleted without a webhook.
+func (b *Bot) sweepStickies(ctx context.Context, since time.Time) error {
+	runs, err := b.Store.RunsSince(ctx, since)
+	if err != nil {
+		return err
+	}
+	newest := make(map[string]Run)
+	for _, r := range runs {
+		newest[fmt.Sprintf("%s#%d", r.Repo, r.Pull)] = r
+	}
+	var errs []error
+	for pull, r := range newest {
+		if r.State != Closed || r.Sticky == 0 {
+			continue
+		}
+		id, err := b.findComment(ctx, r.Repo, r.Pull, time.Time{}, stickyMarker)
+		if err == nil && id == 0 {
+			err = b.restoreSticky(ctx, CommentEvent{Repo: r.Repo, Number: r.Pull, ID: r.Sticky})
+		}
+		if err != nil && !final(err) {
+			errs = append(errs, fmt.Errorf("comment of %s: %w", pull, err))
+		}
+	}
 	return errors.Join(errs...)
 }
 
