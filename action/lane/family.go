@@ -172,12 +172,12 @@ func (f *family) serves(s Service, dir string, env []string, log *os.File) bool 
 	case len(s.Check) > 0:
 		pid, err := f.start(s.Check, dir, env, log)
 		for err == nil {
-			if d := <-f.dead; d.pid == pid {
+			d := <-f.dead
+			if d.pid == pid {
 				code, signal := d.exit()
 				return code == 0 && signal == ""
-			} else {
-				f.seen = append(f.seen, d)
 			}
+			f.seen = append(f.seen, d)
 		}
 		return false
 	case s.Port > 0:

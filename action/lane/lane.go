@@ -118,8 +118,6 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 
 // Available tells why this machine has no lanes, or nil.
 func Available(ctx context.Context) error {
-	var out capped
-	out.w, out.left = io.Discard, 1<<20
 	o, err := Lane{}.Run(ctx, Command{Argv: []string{"/bin/true"}, Dir: "/", Limit: time.Minute, Output: 1 << 20}, io.Discard)
 	if err == nil && o.Exit != 0 {
 		err = fmt.Errorf("/bin/true exited with %d", o.Exit)
