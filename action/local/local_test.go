@@ -249,6 +249,17 @@ func TestAGoalThatCannotBeBuiltIsToldAndTheOthersRun(t *testing.T) {
 	}
 }
 
+func TestAFileThatSkipsItselfIsNotRunAgain(t *testing.T) {
+	cfg, s := config(t, project(t, map[string]string{"t/a.t": "print qq{1..0 # SKIP not here\\n};", "t/b.t": good}))
+	out, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := out.Goals[0]; len(g.Beside) != 0 || g.Result.Verdict != report.Pass {
+		t.Errorf("%s, %d beside\n%s", g.Result.Verdict, len(g.Beside), s.text.String())
+	}
+}
+
 func TestJobs(t *testing.T) {
 	one := func(share float64, seconds int) *file {
 		return &file{share: share, takes: plan.File{Median: time.Duration(seconds) * time.Second}}

@@ -165,13 +165,13 @@ func (w *watch) one(ctx context.Context, f *file, beside bool) (good bool, err e
 	if err != nil {
 		return false, err
 	}
-	passed := judged.Verdict == report.Pass || judged.Verdict == report.Known
-	if beside && !passed {
+	verdict := f.verdict(judged)
+	if beside && verdict != report.Pass && verdict != report.Known {
 		f.again = true
 		w.failedBeside(f, result)
 		return false, f.goal.records.write(recordBeside, result, log.Bytes())
 	}
-	w.ended(f, result, judged.Verdict)
+	w.ended(f, result, verdict)
 	return true, f.goal.records.write(recordLast, result, log.Bytes())
 }
 
@@ -183,6 +183,20 @@ func (f *file) judge(cfg Config, result report.FileResult, log []byte) (report.G
 		Entries: []report.Entry{{Manifest: &m}, {Seq: 1, File: &result}, {Seq: 2, End: &report.End{}}},
 		Logs:    [][]byte{nil, log, nil},
 	}}})
+}
+
+// verdict is that of one file. That nothing ran in it, as when it skips itself
+// whole, is held against the goal only.
+func (f *file) verdict(g report.GoalResult) report.Verdict {
+	for _, x := range g.Findings {
+		if x.Class != report.Expected && (x.File != "" || x.Class != report.NotRun) {
+			return g.Verdict
+		}
+	}
+	if len(g.Findings) == 1 && g.Findings[0].Class == report.NotRun {
+		return report.Pass
+	}
+	return g.Verdict
 }
 
 const (
