@@ -41,6 +41,7 @@ func (f *filler) fill(parts []part, n int) []bay {
 	heap.Init(&queue)
 	for len(queue.parts) > 0 {
 		pt := heap.Pop(&queue).(part)
+		f.steps -= n
 		if b, lane := f.tightest(bays, pt); b >= 0 {
 			bays[b].put(lane, pt)
 			continue

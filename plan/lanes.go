@@ -108,6 +108,7 @@ func (p *parter) lanesAt(limit int64, lanes int) []bay {
 func (p *parter) inTime(bays []bay, limit int64) bool {
 	for _, b := range bays {
 		parts := p.ordered(b)
+		p.steps -= len(parts) * len(b.lanes)
 		took := p.atWorst(parts, len(b.lanes)) - p.in.Boot
 		if int64(took) > limit+int64(time.Millisecond) && len(parts) > 1 {
 			return false

@@ -12,7 +12,7 @@ import (
 // machine within the limit at the 90th percentile, the fewest machines, the
 // least money, and the earliest end. The answer says how near it is to the
 // best possible. The same input gives the same plan: the search is bounded by
-// nodes, not by a clock, unless Input.Stop cuts it short, which a warning tells.
+// steps, not by a clock, unless Input.Stop cuts it short, which a warning tells.
 //
 // A single file longer than the limit is a *UsageError that names the smallest
 // limit; with Split "never" such a goal gets a machine of its own and a warning.
@@ -102,7 +102,7 @@ func (p *parter) best() layout {
 	lanes := []int{p.in.Lanes}
 	if p.in.Lanes == 0 {
 		lanes = nil
-		for l := 1; l <= min(16, 4*p.in.Cores); l++ {
+		for l := 1; l <= min(16, 4*p.in.Cores); l += 1 + l/12 {
 			lanes = append(lanes, l)
 		}
 	}
@@ -123,8 +123,9 @@ func (p *parter) best() layout {
 	return best
 }
 
-// stopped says whether the time for planning is used up.
-func (p *parter) stopped() bool { return p.in.Stop != nil && p.in.Stop() }
+// stopped says whether the steps for filling lanes, or the time for planning,
+// are used up.
+func (p *parter) stopped() bool { return p.steps <= 0 || p.in.Stop != nil && p.in.Stop() }
 
 // compare orders layouts by machines, money, end.
 func (p *parter) compare(a, b layout) int {

@@ -17,13 +17,14 @@ type part struct {
 
 // parter makes parts and knows their sizes.
 type parter struct {
-	in   Input
-	desc [][]int // of each goal, its files, the longest first
+	in    Input
+	desc  [][]int // of each goal, its files, the longest first
+	steps int     // left for filling lanes: machines looked at for a part, and files for a cut
 }
 
 func newParter(in Input) *parter {
 	in.Work = slices.Clone(in.Work)
-	p := &parter{in: in, desc: make([][]int, len(in.Work))}
+	p := &parter{in: in, desc: make([][]int, len(in.Work)), steps: laneSteps}
 	for i, w := range in.Work {
 		if w.CPUShare == 0 {
 			w.CPUShare = 1
@@ -94,32 +95,56 @@ func (p *parter) laneParts() []part {
 func (p *parter) cut(from part, wall, cpu int64) (taken, rest part, ok bool) {
 	w := p.in.Work[from.work]
 	room := int64(min(float64(wall-int64(w.Build)), float64(cpu-int64(w.Build))/w.CPUShare))
-	files := slices.Clone(from.files)
-	slices.SortStableFunc(files, func(a, b int) int { return cmp.Compare(w.Files[b].P90, w.Files[a].P90) })
-	var best []int
-	bestSum := int64(-1)
+	files := p.longestFirst(from)
+	p.steps -= len(files)
+	best, most := -1, int64(-1)
 	// The greedy choice loses where its first file is a bad one: begin it
 	// with each of the first few.
-	for skip := 0; skip < min(8, len(files)); skip++ {
-		var chosen []int
-		var sum int64
-		for i := skip; i < len(files); i++ {
-			if d := int64(w.Files[files[i]].P90); sum+d <= room {
-				chosen = append(chosen, files[i])
-				sum += d
+	for skip := range min(8, len(files)) {
+		n, sum := 0, int64(0)
+		for _, f := range files[skip:] {
+			if d := int64(w.Files[f].P90); sum+d <= room {
+				n, sum = n+1, sum+d
 			}
 		}
-		if sum > bestSum && len(chosen) > 0 {
-			best, bestSum = chosen, sum
+		if n == len(files) {
+			return part{}, from, false
+		}
+		if n > 0 && sum > most {
+			best, most = skip, sum
 		}
 	}
-	if len(best) == 0 || len(best) == len(files) {
+	if best < 0 {
 		return part{}, from, false
 	}
-	left := slices.DeleteFunc(files, func(f int) bool { return slices.Contains(best, f) })
-	taken, rest = p.of(from.work, best), p.of(from.work, left)
+	var chosen []int
+	left := slices.Clone(files[:best])
+	for _, f := range files[best:] {
+		if d := int64(w.Files[f].P90); d <= room {
+			chosen, room = append(chosen, f), room-d
+		} else {
+			left = append(left, f)
+		}
+	}
+	taken, rest = p.of(from.work, chosen), p.of(from.work, left)
 	taken.serial, rest.serial = from.serial, from.serial
 	return taken, rest, true
+}
+
+// longestFirst lists the files of a part, the longest first.
+func (p *parter) longestFirst(pt part) []int {
+	all := p.desc[pt.work]
+	in := make([]bool, len(all))
+	for _, f := range pt.files {
+		in[f] = true
+	}
+	files := make([]int, 0, len(pt.files))
+	for _, f := range all {
+		if in[f] {
+			files = append(files, f)
+		}
+	}
+	return files
 }
 
 // chop cuts every part that is longer than limit alone into parts that fill

@@ -9,6 +9,10 @@ import (
 // on a slow core.
 const defaultNodes = 10_000_000
 
+// laneSteps bounds the search for the best number of lanes: about a second and a
+// half on a slow core.
+const laneSteps = 15_000_000
+
 // exactItems is the size from which heuristics alone are used: their loss is
 // far below one bin in a thousand there.
 const exactItems = 1500
