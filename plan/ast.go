@@ -9,7 +9,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -24,7 +23,10 @@ type astRecord struct {
 // letters without the t.
 type astTree map[string]map[string]map[string]map[string]astRecord
 
-const maxAST = 64 << 20
+const (
+	maxAST  = 64 << 20
+	wantAST = "want arch, nginx, project, mode, elapsed, each in the one before"
+)
 
 var (
 	astCore  = regexp.MustCompile(`^nginx/([0-9]+\.[0-9]+\.[0-9]+)\b`)
@@ -44,7 +46,7 @@ func (h *History) ImportAST(r io.Reader) (int, error) {
 		return 0, fmt.Errorf("import ast.json: larger than %d bytes", maxAST)
 	}
 	if len(bytes.TrimSpace(b)) == 0 {
-		return 0, errors.New("import ast.json: line 1, column 1: the file is empty; want arch, nginx, project, mode, elapsed")
+		return 0, errors.New("import ast.json: line 1, column 1: the file is empty; " + wantAST)
 	}
 	if err := checkKeys(b); err != nil {
 		return 0, fmt.Errorf("import ast.json: %w", err)
@@ -58,7 +60,7 @@ func (h *History) ImportAST(r io.Reader) (int, error) {
 		return 0, fmt.Errorf("import ast.json: %w", err)
 	}
 	if len(all) == 0 {
-		return 0, errors.New("import ast.json: it holds no duration; want arch, nginx, project, mode, elapsed")
+		return 0, errors.New("import ast.json: it holds no duration; " + wantAST)
 	}
 	for _, o := range all {
 		if err := h.Add(o); err != nil {
@@ -102,9 +104,9 @@ func (r astRecord) observation() (o Observation, ok bool, err error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return Observation{}, false, nil
 	}
-	secs, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || !(secs >= 0 && secs <= maxSeconds) {
-		return Observation{}, false, fmt.Errorf("elapsed %s is not between 0 seconds and a week", clip(string(r.Elapsed)))
+	var secs float64 // a number of JSON's, quoted or not: nothing hexadecimal or infinite
+	if err := json.Unmarshal(raw, &secs); err != nil || secs < 0 || secs > maxSeconds {
+		return Observation{}, false, fmt.Errorf("elapsed %s is no number of seconds between 0 and a week", clip(string(r.Elapsed)))
 	}
 	o = Observation{Seconds: secs, Run: "ast.json"}
 	if r.Result == "FAIL" {
@@ -160,6 +162,7 @@ func jsonPlace(b []byte, err error) error {
 		at = max(syntax.Offset-1, 0) // it counts the byte at fault
 	case errors.As(err, &typ):
 		at = typ.Offset
+		err = fmt.Errorf("%s stands where it cannot; %s", typ.Value, wantAST)
 	}
 	if at < 0 || at > int64(len(b)) {
 		return err

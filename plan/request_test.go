@@ -87,6 +87,8 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"a negative boot", []string{"--boot", "-1", "hello"}, 1, "0 to 600"},
 		{"a boot that is no number", []string{"--boot", "NaN", "hello"}, 1, "0 to 600"},
 		{"a look-ahead", []string{"-e", "a(?=b)", "hello"}, 0, `"(?=" at character 2`},
+		{"a look-ahead behind the same text in a class, in characters", []string{"-e", "é[(?=](?=b)", "hello"}, 0, `"(?=" at character 7`},
+		{"a class without an end behind one that has it", []string{"-e", "[a]b[a", "hello"}, 0, `"[a" at character 5`},
 		{"a target with a slash", []string{"hello", "../x"}, 2, "is no target"},
 		{"a target that would be Markdown", []string{"hello", "@everyone"}, 2, "is no target"},
 		{"a word of 513 bytes", []string{"hello", long + "x"}, 2, "is too long"},

@@ -175,12 +175,28 @@ func (r Request) Pattern() (*regexp.Regexp, error) {
 	var se *syntax.Error
 	switch {
 	case errors.As(err, &se):
-		at := strings.Index(r.Exclude, se.Expr) + 1
-		bad.What = fmt.Sprintf("is no RE2 pattern: %s %q at character %d", se.Code, se.Expr, max(at, 1))
+		bad.What = fmt.Sprintf("is no RE2 pattern: %s %q at character %d", se.Code, se.Expr, charOf(r.Exclude, se))
 		return nil, bad
 	case err != nil:
 		bad.What = clip(err.Error())
 		return nil, bad
 	}
 	return re, nil
+}
+
+// charOf is the character, from 1, at which what is wrong with a pattern begins. The
+// same text may stand earlier, escaped or in a class, where nothing is wrong
+// with it: what counts is the shortest beginning that is wrong in the same way.
+func charOf(pattern string, wrong *syntax.Error) int {
+	if wrong.Code == syntax.ErrMissingBracket { // which runs to the end
+		return utf8.RuneCountInString(strings.TrimSuffix(pattern, wrong.Expr)) + 1
+	}
+	for end := range len(pattern) + 1 {
+		var se *syntax.Error
+		_, err := syntax.Parse(pattern[:end], syntax.Perl)
+		if errors.As(err, &se) && *se == *wrong {
+			return utf8.RuneCountInString(pattern[:end-len(se.Expr)]) + 1
+		}
+	}
+	return 1
 }
