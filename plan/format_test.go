@@ -3,6 +3,8 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,11 +91,31 @@ func TestAnEmptyPlanIsShown(t *testing.T) {
 }
 
 func TestModelWriteText(t *testing.T) {
-	var b strings.Builder
-	if err := (Model{}).WriteText(&b, shown(t), 10); err != nil {
-		t.Fatal(err)
-	}
-	if lines := strings.Split(strings.TrimSpace(b.String()), "\n"); len(lines) != 5 || !strings.HasPrefix(lines[3], "p90 ") {
-		t.Errorf("table:\n%s", b.String())
+	tight := shown(t)
+	tight.Limit = tight.End()
+	varied := tight
+	varied.Buckets = slices.Clone(tight.Buckets)
+	varied.Buckets[0].Pieces = slices.Clone(tight.Buckets[0].Pieces)
+	varied.Buckets[0].Pieces[0].P90 += time.Second
+	for _, tt := range []struct {
+		name string
+		m    Model
+		p    Plan
+		want string // behind the percentiles
+	}{
+		{"a promise that held", Model{}, shown(t), `^100\.0 % of all buckets ended within -t 10; 100\.0 % where nothing .* vary,.*\n$`},
+		{"without a spread there was no room for a slow day", Model{Error: 0.3}, tight, `^[0-8]\d\.\d % .*; 100\.0 % where .*: of that 90 % are promised\nhow far durations vary is not known .*\n$`},
+		{"the promise is of durations, not of the cloud", Model{NoCapacity: 0.9}, varied, `^[0-8]?\d\.\d % .*\nfor errors of estimates, .* no room: .*\n$`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			if err := tt.m.WriteText(&b, tt.p, 100); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.SplitAfterN(b.String(), "\n", 6)
+			if !strings.HasPrefix(lines[3], "p90 ") || !regexp.MustCompile(tt.want).MatchString(lines[5]) {
+				t.Errorf("table:\n%s", b.String())
+			}
+		})
 	}
 }

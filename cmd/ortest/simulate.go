@@ -194,6 +194,8 @@ type simulatedJSON struct {
 	Limit       float64          `json:"limit_minutes"`
 	Planned     float64          `json:"planned_minutes"`
 	Runs        int              `json:"runs"`
+	InTime      float64          `json:"in_time"`          // share of all buckets
+	Promised    float64          `json:"in_time_promised"` // the same where nothing but boots and tests vary
 	Percentiles []percentileJSON `json:"percentiles"`
 }
 
@@ -213,6 +215,8 @@ func (s *simulation) writeJSON(w io.Writer, plans []plan.Plan) error {
 	all := []simulatedJSON{}
 	for _, made := range plans {
 		out := simulatedJSON{Machines: len(made.Buckets), Limit: made.Limit.Minutes(), Planned: hundredth(made.End().Minutes()), Runs: s.runs}
+		here, promised := s.model.Promise(made, s.runs)
+		out.InTime, out.Promised = math.Round(here*1000)/1000, math.Round(promised*1000)/1000
 		for i, o := range s.model.Percentiles(made, s.runs, which...) {
 			out.Percentiles = append(out.Percentiles, percentileJSON{which[i], hundredth(o.End.Minutes()), hundredth(o.Machine.Minutes()),
 				hundredth(o.Dollars), o.Launches, o.Interrupted, o.Late})
