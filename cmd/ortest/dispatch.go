@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ import (
 
 const (
 	defaultLimit = time.Hour       // -t where no configuration says otherwise
-	packTime     = 2 * time.Second // the backstop; the search itself is bounded by nodes
+	packTime     = 2 * time.Second // the backstop; the search itself is bounded by its steps
 )
 
 func (a *app) dispatch() *cobra.Command {
@@ -24,8 +25,8 @@ func (a *app) dispatch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dispatch [flags] TARGET…",
 		Short: "Plan goals onto machines, as the old dispatcher did",
-		Long: "Plan goals onto as few machines as can end within -t (60 minutes unless given). The plan is only shown; -r really runs it, " +
-			"which needs AWS.\n\nDurations come from --ast, from the history in --data, or from both when both are given; what was never measured " +
+		Long: "Plan goals onto as few machines as can end within -t (60 minutes unless given). The plan is only shown: this command starts no " +
+			"machines, and -r answers with what does, the comment /ortest on a pull request or, on this machine alone, ortest run.\n\nDurations come from --ast, from the history in --data, or from both when both are given; what was never measured " +
 			"is counted by its test blocks, with a warning.",
 		Example: "  ortest dispatch -t 120 -a 'linux x86_64' t tv\n  ortest dispatch --split never --ast ast.json -f -t 230 t-lua-resty-redis ngx_lua",
 		Args:    anyTargets,
@@ -35,8 +36,7 @@ func (a *app) dispatch() *cobra.Command {
 				return err
 			}
 			if p.req.Run {
-				return errors.New("-r needs machines, and AWS is not configured here; leave -r out to see the plan, " +
-					"or write the command as a comment /ortest on a pull request where the bot is installed")
+				return p.noMachines()
 			}
 			begun := time.Now()
 			made, err := pack(cmd.Context(), in)
@@ -55,6 +55,14 @@ func (a *app) dispatch() *cobra.Command {
 	}
 	p.bind(cmd)
 	return cmd
+}
+
+// noMachines answers -r with the comment that does run this plan.
+func (p *planner) noMachines() error {
+	asked := p.req
+	asked.Run, asked.JSON, asked.AST = false, false, ""
+	return fmt.Errorf("-r needs machines, and this command starts none; to run the plan, write the comment\n\n\t/ortest %s\n\n"+
+		"on a pull request where the bot is installed; to run goals on this machine, use ortest run; to see the plan, leave -r out", asked)
 }
 
 // planner is what the commands that plan are told.
@@ -157,13 +165,26 @@ func (a *app) warnAll(w io.Writer, made plan.Plan) {
 	}
 }
 
-// pack plans, for two seconds at most and no longer than ctx.
+// pack plans, for packTime of the processor at most and no longer than ctx. The
+// clock on the wall would give another plan where others use the processor too;
+// it counts only where they leave hardly any of it.
 func pack(ctx context.Context, in plan.Input) (plan.Plan, error) {
-	begun := time.Now()
-	in.Stop = func() bool { return ctx.Err() != nil || time.Since(begun) > packTime }
+	begun, used := time.Now(), cpuTime()
+	in.Stop = func() bool {
+		return ctx.Err() != nil || cpuTime()-used > packTime || time.Since(begun) > 5*packTime
+	}
 	made, err := plan.Pack(in)
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("plan goals: %w", context.Cause(ctx))
 	}
 	return made, err
+}
+
+// cpuTime is what this process has used of the processor; 0 where the system does not say.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
