@@ -35,8 +35,7 @@ type runFlags struct {
 	jobs                        int
 	json                        bool
 
-	unmet   action.Unmet // units that this machine does not have
-	scratch string       // holds the examples' repositories
+	unmet action.Unmet // units that this machine does not have
 }
 
 func (a *app) run() *cobra.Command {
@@ -105,6 +104,9 @@ func (a *app) runGoals(cmd *cobra.Command, f *runFlags, targets []string) error 
 		return runResults{dir: f.result, arch: f.req.Options.Arch}.write(out)
 	}
 	out, err := local.Run(cmd.Context(), cfg)
+	if err != nil && cmd.Context().Err() != nil {
+		return errors.New("interrupted; the same command goes on with the files that are left")
+	}
 	if err != nil {
 		return err
 	}
