@@ -62,8 +62,11 @@ func (r *run) service(ctx context.Context, s recipe.Service) error {
 		}
 	}
 	vars := r.serviceVars(data, port)
-	for name, value := range s.Env {
-		r.serviceEnv[name] = os.Expand(value, func(n string) string { return vars[n] })
+	if port != s.Port || port == 0 {
+		// The usual port is left to the suites: one of them has two.
+		for name, value := range s.Env {
+			r.serviceEnv[name] = os.Expand(value, func(n string) string { return vars[n] })
+		}
 	}
 	one := lane.Service{Name: s.Name, Start: r.serviceArgv(s, s.Start, vars), Port: port, Dir: data}
 	if len(s.Check) > 0 {
