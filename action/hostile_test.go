@@ -47,6 +47,22 @@ func TestAHostileTestFileEndsWithAResultAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestAnOrphanIsReapedWhileTheCommandRuns(t *testing.T) {
+	p, err := newProcs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	_, err = p.run(t.Context(), command{
+		argv: []string{"perl", "-e", `$| = 1; pipe R, W; if (!fork) { if (my $p = fork) { syswrite W, "$p\n"; exit } exit } wait; my $p = <R> + 0;
+			for (1 .. 400) { last unless kill 0, $p; select undef, undef, undef, 0.05 } print kill(0, $p) ? "still there" : "gone"`},
+		dir: "/", limit: time.Minute, output: 1000, env: []string{"PATH=/usr/bin:/bin"},
+	}, &out)
+	if err != nil || out.String() != "gone" {
+		t.Errorf("the orphan is %s, %v", out.String(), err)
+	}
+}
+
 func TestParseStat(t *testing.T) {
 	for _, tt := range []struct {
 		name, stat string

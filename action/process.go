@@ -79,7 +79,13 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 
+	over := make(chan struct{})
+	var orphans time.Duration
+	var reaping sync.WaitGroup
+	reaping.Go(func() { orphans = p.reapOrphans(cmd.Process.Pid, over) })
 	o := await(ctx, cmd.Process.Pid, c.limit, sink.full, ended)
+	close(over)
+	reaping.Wait()
 	o.wall = time.Since(start)
 	if !o.timedOut && !o.tooMuch && ctx.Err() == nil {
 		o.left = p.leftovers(cmd.Process.Pid)
@@ -92,7 +98,7 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	o.tooMuch = sink.left < 0
 
 	state := cmd.ProcessState
-	o.cpu = state.UserTime() + state.SystemTime() + swept
+	o.cpu = state.UserTime() + state.SystemTime() + orphans + swept
 	o.exit = state.ExitCode()
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		o.signal = unix.SignalName(status.Signal())
