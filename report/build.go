@@ -13,8 +13,9 @@ var (
 	reEnter   = regexp.MustCompile(`^make(?:\[\d+\])?: Entering directory '(/[^']*)'`)
 )
 
-// build reads what compilers, linkers, configure and make say of a failure.
-func (s *scan) build(l line) {
+// build reads what compilers, linkers, configure and make say of a failure; fault
+// tells that the line has "error: ".
+func (s *scan) build(l line, fault bool) {
 	b := l.b
 	switch {
 	case bytes.HasPrefix(b, []byte("make")) && bytes.Contains(b, []byte("Entering directory")):
@@ -22,7 +23,7 @@ func (s *scan) build(l line) {
 			s.dir = s.text(m[1])
 		}
 		return
-	case bytes.HasPrefix(b, []byte("fatal: ")), bytes.Contains(b, []byte("error: ")), bytes.Contains(b, []byte("undefined reference to ")):
+	case fault, bytes.HasPrefix(b, []byte("fatal: ")), bytes.Contains(b, []byte("undefined reference to ")):
 	case bytes.HasPrefix(b, []byte("make")) && bytes.Contains(b, []byte(" *** ")):
 	case missingCommand(b):
 	case bytes.HasPrefix(b, []byte(unitFailed)):

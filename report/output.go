@@ -3,13 +3,26 @@ package report
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 var (
-	reRuntime = regexp.MustCompile(`^(\S+?):(\d+):\d+: runtime error: (.*)`)
+	reRuntime = regexp.MustCompile(`(\S+?):(\d+)(?::\d+)?: runtime error: (.*)`)
+	reShell   = regexp.MustCompile(`: line \d+:\s+\d+ (?:` + strings.Join(signals, "|") + `)\b`)
 	reSignal9 = regexp.MustCompile(`exited on signal (4|6|7|8|11)\b`)
 )
+
+// signals is how shells call those of a crash.
+var signals = []string{"Segmentation fault", "Aborted", "Bus error", "Illegal instruction", "Floating point exception", "Trace/breakpoint trap"}
+
+// lastWords are how the lines begin that the C library, LuaJIT and valgrind
+// write before they end a process.
+var lastWords = []string{
+	"double free or corruption", "corrupted size vs. prev_size", "corrupted double-linked list", "free(): ", "malloc(): ", "realloc(): ", "malloc_consolidate(): ",
+	"munmap_chunk(): ", "*** stack smashing detected ***", "*** buffer overflow detected ***", "*** Error in `", "PANIC: unprotected error in call to Lua API",
+	"valgrind: the 'impossible' happened",
+}
 
 // output reads a line of anything that is neither TAP nor a comment: prove's
 // file lines, what nginx and the tests print, the wrapper's header, a build.
@@ -19,11 +32,15 @@ func (s *scan) output(l line) {
 		return
 	}
 	switch b[0] {
-	case 'S', 'A', 'B', 'F', 'I':
+	case 'S', 'A', 'B', 'F', 'I', 'T', 'd', 'f', 'm', 'r', 'v', '*', '-':
 		s.crash(l)
 	case 'P':
 		s.core(l)
-	case 'c', 'b', 'D':
+		s.crash(l)
+	case 'c':
+		s.facts(b)
+		s.crash(l)
+	case 'b', 'D':
 		s.facts(b)
 	}
 	if l.plain && s.census == nil {
@@ -32,21 +49,23 @@ func (s *scan) output(l line) {
 	if s.summary(b) || s.headerLine(b) {
 		return
 	}
+	fault := bytes.Contains(b, []byte("error: "))
 	switch {
 	case kernel(b):
 		// The kernel's log is the whole machine's: no block can be named.
 		s.add(Finding{Kind: kindCrash, Name: s.text(b), Offset: l.off, what: "segfault"})
+	case bytes.HasSuffix(b, []byte(" failed.")) && bytes.Contains(b, []byte(": Assertion ")):
+		s.died(l, s.text(b))
 	case bytes.HasPrefix(b, []byte("nginx")):
 		s.nginx(l)
 	case bytes.HasPrefix(b, []byte("WARNING: ")):
 		s.warning(l, s.text(b[len("WARNING: "):]))
-	case bytes.Contains(b, []byte("error: ")) && s.undefined(l):
-	case !s.rec.Proving:
-		s.build(l)
-	case b[0] != 'S' && bytes.Contains(b, []byte(" Segmentation fault")):
+	case fault && s.undefined(l):
+	case bytes.Contains(b, []byte(": line ")) && !bytes.HasPrefix(b, []byte("./configure: ")) && reShell.Match(b),
+		bytes.Contains(b, []byte("exited on signal ")) && reSignal9.Match(b):
 		s.died(l, s.text(b))
-	case bytes.Contains(b, []byte("exited on signal ")) && reSignal9.Match(b):
-		s.died(l, s.text(b))
+	case !s.rec.Proving || bytes.HasPrefix(b, []byte(unitFailed)):
+		s.build(l, fault)
 	}
 }
 
@@ -57,7 +76,8 @@ func kernel(b []byte) bool {
 		return false
 	}
 	b = b[i:]
-	return bytes.Contains(b, []byte("]: segfault at ")) || bytes.Contains(b, []byte("general protection")) || bytes.Contains(b, []byte("trap invalid opcode"))
+	return bytes.Contains(b, []byte("]: segfault at ")) || bytes.Contains(b, []byte("general protection")) || bytes.Contains(b, []byte("] trap ")) ||
+		bytes.Contains(b, []byte("]: unhandled ")) && bytes.Contains(b, []byte(" fault (")) // aarch64
 }
 
 // headerLine reads the line that names a block before its output, as the
@@ -134,12 +154,22 @@ func (s *scan) warning(l line, text string) {
 	s.add(f)
 }
 
-// crash reads the lines by which shells and the kernel tell that a process died.
+// crash reads the lines by which shells, the C library, LuaJIT and valgrind
+// tell that a process died; and what a sanitizer sums up, if it is all there is.
 func (s *scan) crash(l line) {
-	text := s.text(l.b)
+	b := l.b
 	switch {
-	case strings.HasSuffix(text, "(core dumped)"), strings.HasPrefix(text, "Segmentation fault"):
-		s.died(l, text)
+	case bytes.HasSuffix(b, []byte("(core dumped)")), bytes.HasPrefix(b, []byte("Segmentation fault")), slices.Contains(signals, string(b)),
+		slices.ContainsFunc(lastWords, func(w string) bool { return strings.HasPrefix(string(b), w) }),
+		b[0] == '-' && bytes.Contains(b, []byte("-- VALGRIND INTERNAL ERROR")):
+		s.died(l, s.text(b))
+	case bytes.HasPrefix(b, []byte("SUMMARY: ")) && bytes.Contains(b, []byte("Sanitizer: ")):
+		if !slices.ContainsFunc(s.rec.Findings, func(f Finding) bool { return f.Kind == kindAsan || f.Kind == kindLsan || f.Kind == kindUbsan }) {
+			f := Finding{Kind: kindAsan, Offset: l.off}
+			s.locateRunning(&f)
+			f.Name = s.text(b[len("SUMMARY: "):])
+			s.add(f)
+		}
 	}
 }
 
