@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -67,9 +68,7 @@ func (k *checker) kinds() {
 		at := fmt.Sprintf("$[%d]", i)
 		k.names(spot{"kinds.yaml", at + ".modes"}, "mode", kd.Modes, k.modeNames())
 		k.names(spot{"kinds.yaml", at + ".units"}, "unit", kd.Units, append(k.unitNames(), k.toolNames()...))
-		if kd.Nginx != nil && kd.Nginx.Of != "" {
-			k.name(spot{"kinds.yaml", at + ".nginx.of"}, "project", kd.Nginx.Of, k.projectList())
-		}
+		k.nginx(spot{"kinds.yaml", at + ".nginx.of"}, kd.Nginx)
 		k.names(spot{"kinds.yaml", at + ".sources"}, "source", kd.Sources, k.sourceNames())
 		k.env("kinds.yaml", at+".env", kd.Env)
 		for _, m := range slices.Sorted(maps.Keys(kd.ModeEnv)) {
@@ -155,20 +154,48 @@ func (k *checker) project(p plan.Project) {
 		k.badAt(file, "$.repo", "repo %q: want https://github.com/OWNER/NAME", p.Repo)
 	}
 	for i, m := range p.Modes {
-		switch at := fmt.Sprintf("$.modes[%d]", i); {
-		case !slices.Contains(k.modeNames(), m):
-			k.name(spot{file, at}, "mode", m, kd.Modes)
-		case !slices.Contains(kd.Modes, m):
-			k.badAt(file, at, "projects of kind %s have no mode %s; they have %s", kd.Name, m, strings.Join(kd.Modes, " "))
-		case slices.Index(p.Modes, m) != i:
-			k.badAt(file, at, "mode %s stands twice", m)
+		at := spot{file, fmt.Sprintf("$.modes[%d]", i)}
+		k.modeOf(at, kd, m)
+		if slices.Index(p.Modes, m) != i {
+			k.badAt(at.file, at.path, "mode %s stands twice", m)
 		}
 	}
-	k.projectNames(p, file)
+	k.projectNames(p, kd, file)
 	k.projectTest(p, kd, file)
 }
 
-func (k *checker) projectNames(p plan.Project, file string) {
+// modeOf checks a mode that a project of this kind names.
+func (k *checker) modeOf(at spot, kd kind, mode string) {
+	if slices.Contains(k.modeNames(), mode) && !slices.Contains(kd.Modes, mode) {
+		k.badAt(at.file, at.path, "projects of kind %s have no mode %s; they have %s", kd.Name, mode, strings.Join(kd.Modes, " "))
+		return
+	}
+	k.name(at, "mode", mode, kd.Modes)
+}
+
+// nginx checks that another project's nginx, where it is taken, is that project's own.
+func (k *checker) nginx(at spot, n *recipe.Nginx) {
+	if n == nil || n.Of == "" {
+		return
+	}
+	of, ok := find(k.c.projects, func(p plan.Project) bool { return p.Name == n.Of })
+	if !ok {
+		k.name(at, "project", n.Of, k.projectList())
+		return
+	}
+	kd, _ := find(k.c.kinds, func(kd kind) bool { return kd.Name == of.Kind })
+	if own := cmp.Or(of.Nginx, kd.Nginx); own == nil || own.Of != "" {
+		k.badAt(at.file, at.path, "project %q has no nginx of its own", n.Of)
+	}
+}
+
+func (k *checker) projectNames(p plan.Project, kd kind, file string) {
+	if i := slices.Index(p.Needs, p.Name); i >= 0 {
+		k.badAt(file, fmt.Sprintf("$.needs[%d]", i), "project %q needs itself", p.Name)
+	}
+	if i := slices.Index(p.Sources, p.Name); i >= 0 {
+		k.badAt(file, fmt.Sprintf("$.sources[%d]", i), "project %q is a source of its own", p.Name)
+	}
 	k.names(spot{file, "$.needs"}, "project or source", p.Needs, append(k.projectList(), k.sourceNames()...))
 	k.names(spot{file, "$.sources"}, "project or source", p.Sources, append(k.projectList(), k.sourceNames()...))
 	k.names(spot{file, "$.optional"}, "need or source", p.Optional, append(slices.Clone(p.Needs), p.Sources...))
@@ -178,7 +205,7 @@ func (k *checker) projectNames(p plan.Project, file string) {
 	k.env(file, "$.env", p.Env)
 	k.env(file, "$.test.env", p.Test.Env)
 	for _, m := range slices.Sorted(maps.Keys(p.ModeEnv)) {
-		k.name(spot{file, "$.mode_env." + m}, "mode", m, k.modeNames())
+		k.modeOf(spot{file, "$.mode_env." + m}, kd, m)
 		k.env(file, "$.mode_env."+m, p.ModeEnv[m])
 	}
 }
@@ -189,9 +216,7 @@ func (k *checker) projectTest(p plan.Project, kd kind, file string) {
 			k.badAt(file, fmt.Sprintf("$.build[%d]", i), "a build command needs at least a program")
 		}
 	}
-	if n := p.Nginx; n != nil && n.Of != "" {
-		k.name(spot{file, "$.nginx.of"}, "project", n.Of, k.projectList())
-	}
+	k.nginx(spot{file, "$.nginx.of"}, p.Nginx)
 	if p.Test.Glob == "" && kd.Test.Glob == "" {
 		k.badAt(file, "$.test", "test.glob is missing, and kind %s has none", kd.Name)
 	}
@@ -199,7 +224,7 @@ func (k *checker) projectTest(p plan.Project, kd kind, file string) {
 		k.badAt(file, "$.test.glob", "glob %q must stay within the project", g)
 	}
 	for _, m := range slices.Sorted(maps.Keys(p.Test.Command)) {
-		k.name(spot{file, "$.test.command." + m}, "mode", m, k.modeNames())
+		k.modeOf(spot{file, "$.test.command." + m}, kd, m)
 	}
 	if p.Test.Timeout < 0 || p.Order < 0 {
 		k.badAt(file, "$", "order and timeout may not be negative")

@@ -38,13 +38,17 @@ type source struct {
 	file *ast.File
 }
 
-// at returns "projects/x.yaml:3:9" for a path such as "$.modes[1]".
+// at returns "projects/x.yaml:3:9" for a path such as "$.modes[1]". What has no
+// place of its own, such as an item behind an alias, is where the alias stands.
 func (s source) at(yamlPath string) string {
-	if p, err := yaml.PathString(yamlPath); err == nil && s.file != nil {
-		if node, err := p.FilterFile(s.file); err == nil && node.GetToken() != nil {
-			pos := node.GetToken().Position
-			return fmt.Sprintf("%s:%d:%d", s.name, pos.Line, pos.Column)
+	for yamlPath != "" && s.file != nil {
+		if p, err := yaml.PathString(yamlPath); err == nil {
+			if node, err := p.FilterFile(s.file); err == nil && node.GetToken() != nil {
+				pos := node.GetToken().Position
+				return fmt.Sprintf("%s:%d:%d", s.name, pos.Line, pos.Column)
+			}
 		}
+		yamlPath = yamlPath[:max(0, strings.LastIndexAny(yamlPath, ".["))]
 	}
 	return s.name + ":1:1"
 }
@@ -86,11 +90,20 @@ func (c *Catalog) decodeAll(files map[string][]byte) (map[string]source, error) 
 	return srcs, errors.Join(bad...)
 }
 
-// decode reads one file strictly.
-func decode(name string, b []byte, dst any) (source, error) {
+// decode reads one file strictly. The library panics on some malformed input (a
+// tag before a scalar where a list is wanted), which is an error here too.
+func decode(name string, b []byte, dst any) (src source, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			src, err = source{}, fmt.Errorf("%s:1:1: malformed YAML: %v", name, r)
+		}
+	}()
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
 		return source{}, positioned(name, err, nil)
+	}
+	if len(file.Docs) > 1 { // the decoder would read the first and be silent about the others
+		return source{}, fmt.Errorf("%s:%d:1: a second document begins; write one a file", name, file.Docs[1].Start.Position.Line)
 	}
 	if err := yaml.UnmarshalWithOptions(b, dst, yaml.Strict()); err != nil {
 		return source{}, positioned(name, err, keysOf(reflect.TypeOf(dst)))

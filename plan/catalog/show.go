@@ -54,8 +54,13 @@ func (c *Catalog) Show(name string) (any, error) {
 	known = append(known, namesOf(c.modes, func(m plan.Mode) string { return m.Name })...)
 	known = append(known, namesOf(c.arches, func(a Arch) string { return a.Name })...)
 	known = append(known, c.Cores()...)
-	return nil, &UnknownError{Name: clip(name), Nearest: plan.Nearest(name, known),
-		What: fmt.Sprintf("%q is no project, mode, arch or nginx core of the catalog", clip(name))}
+	unknown := &UnknownError{Name: clip(name), What: fmt.Sprintf("%q is no project, mode, arch, nginx core or release of the catalog", clip(name))}
+	if _, ok := parseVersion(name); ok { // of versions the next ones are near, not those that look alike
+		unknown.What = c.CheckNginx(name).Error()
+	} else {
+		unknown.Nearest = plan.Nearest(name, known)
+	}
+	return nil, unknown
 }
 
 // WriteYAML writes what Show returned; WriteJSON likewise.
