@@ -54,10 +54,29 @@ func (a *app) historyImport(file *historyFile) *cobra.Command {
 			if err != nil || a.quiet {
 				return err
 			}
+			if err := a.warnStrays(cmd, b, file.dir); err != nil {
+				return err
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d durations imported into %s\n", n, file.path())
 			return err
 		},
 	}
+}
+
+// warnStrays tells which of the durations just imported no plan will use.
+func (a *app) warnStrays(cmd *cobra.Command, imported []byte, data string) error {
+	c, err := catalogIn("", data)
+	if err != nil {
+		return err
+	}
+	var h plan.History
+	if _, err := addDurations(&h, imported); err != nil {
+		return err
+	}
+	for _, text := range c.Strays(&h) {
+		a.warn(cmd.ErrOrStderr(), text)
+	}
+	return nil
 }
 
 func (a *app) historyShow(file *historyFile) *cobra.Command {

@@ -52,6 +52,9 @@ func (c *Catalog) InputFrom(r plan.Request, goals []plan.Goal, h *plan.History) 
 	if len(est.counted) > 0 {
 		in.Warnings = append(in.Warnings, fmt.Sprintf("no duration is known, blocks are counted for: %s", strings.Join(est.counted, " ")))
 	}
+	if missing := slices.Concat(est.guessed, est.counted); len(missing) > 0 {
+		in.Warnings = append(append(in.Warnings, est.elsewhere(missing)...), c.Strays(h)...)
+	}
 	return in
 }
 

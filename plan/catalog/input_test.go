@@ -43,6 +43,13 @@ func TestInputFrom(t *testing.T) {
 		{"files that the catalog does not list are those run of late", "t-ngx_drizzle", []plan.Observation{o("t-ngx_drizzle", "t/a.t", 5), o("t-ngx_drizzle", "t/b.t", 6), gone},
 			plan.Request{}, 11 * time.Second, 2, 0, 0, "1 goals measured", ""},
 		{"a core never measured takes what another took", "t-hello", hello, plan.Request{Options: plan.Options{Nginx: "1.27.1"}}, 6 * time.Second, 3, 0, 0, "1 goals measured", ""},
+		{"a slip in a name is told", "t-ngx_drizzle", []plan.Observation{o("t-ngx_drizle", "", 14), o("tz-ngx_lua", "", 14), o("tz-ngx_lua", "t/a.t", 14)}, plan.Request{}, 10 * time.Minute, 1, 0, 0, "1 guessed",
+			`3 durations are of no goal of the catalog: "t-ngx_drizle" (t-ngx_drizzle?) "tz-ngx_lua" (t-ngx_lua?)`},
+		{"so is one in an arch", "t-ngx_drizzle", []plan.Observation{{Arch: "linux x86-64", Goal: "t-ngx_drizzle", Seconds: 14}}, plan.Request{}, 10 * time.Minute, 1, 0, 0, "1 guessed",
+			`1 durations are of no arch of the catalog: "linux x86-64" (linux x86_64?)`},
+		{"and what is known of another arch", "t-ngx_drizzle", []plan.Observation{{Arch: "linux i386", Goal: "t-ngx_drizzle", Seconds: 14}}, plan.Request{}, 10 * time.Minute, 1, 0, 0, "1 guessed",
+			"1 goals without a duration on linux x86_64 have one on linux i386: t-ngx_drizzle"},
+		{"a slip says nothing where nothing is missing", "t-hello", append([]plan.Observation{o("t-ngx_drizle", "", 14)}, hello...), plan.Request{}, 6 * time.Second, 3, 0, 0, "1 goals measured", ""},
 		{"overheads come from history", "t-hello", append([]plan.Observation{boot, build}, hello...), plan.Request{}, 6 * time.Second, 3, 90 * time.Second, 30 * time.Second, "", ""},
 		{"and flags win over it, even with 0", "t-hello", append([]plan.Observation{boot, build}, hello...), plan.Request{BootSet: true, BuildSet: true, Build: time.Minute}, 6 * time.Second, 3, 0, time.Minute, "", ""},
 	} {
