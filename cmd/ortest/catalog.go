@@ -40,6 +40,9 @@ func (a *app) catalogCheck(data *string) *cobra.Command {
 				}
 				c, err = catalog.Load(os.DirFS(args[0]))
 			}
+			if err == nil {
+				err = readExpectations(c)
+			}
 			if err != nil {
 				return &exitError{code: exitBad, err: fmt.Errorf("the catalog is not valid:\n%w", err)}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/plan/catalog"
+	"github.com/ortest/ortest/report"
 )
 
 // kept are the catalog revisions of a data directory.
@@ -46,6 +47,19 @@ func catalogIn(dir, data string) (*catalog.Catalog, error) {
 	return c, nil
 }
 
+// readExpectations says what is wrong with the expectations that a catalog
+// carries: it knows their place, and package report their form.
+func readExpectations(c *catalog.Catalog) error {
+	var bad []error
+	for _, p := range c.Projects() {
+		if text, ok := c.Expectations(p.Name); ok {
+			_, err := report.ReadExpectations("expectations/"+p.Name+".yaml", text)
+			bad = append(bad, err)
+		}
+	}
+	return errors.Join(bad...)
+}
+
 func (a *app) catalogUse(data *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "use DIR",
@@ -58,11 +72,14 @@ func (a *app) catalogUse(data *string) *cobra.Command {
 			if err := checkDir(args[0]); err != nil {
 				return usage(fmt.Errorf("read catalog: %w; give the directory that holds projects/", err))
 			}
-			if _, err := catalog.Load(os.DirFS(args[0])); err != nil {
+			c, err := catalog.Load(os.DirFS(args[0]))
+			if err == nil {
+				err = readExpectations(c)
+			}
+			if err != nil {
 				return &exitError{code: exitBad, err: fmt.Errorf("catalog %s is not valid, the one before stays in force:\n%w", args[0], err)}
 			}
-			c, err := kept(*data).Use(os.DirFS(args[0]))
-			if err != nil {
+			if c, err = kept(*data).Use(os.DirFS(args[0])); err != nil {
 				return err
 			}
 			return a.inForce(cmd.OutOrStdout(), c)
