@@ -92,7 +92,7 @@ func valgrindIn(b []byte) int {
 		}
 		from += i
 		pid, text, ok := processLine(b[from:])
-		if ok && b[0] != '#' && len(pid) > 1 && (bytes.HasPrefix(text, []byte("ERROR: ")) || reMemory.Match(bytes.TrimPrefix(text, []byte(" "))) || reFatal.Match(bytes.TrimPrefix(text, []byte(" ")))) {
+		if ok && b[0] != '#' && len(pid) > 1 && (sanitizerHead(text) || reMemory.Match(bytes.TrimPrefix(text, []byte(" "))) || reFatal.Match(bytes.TrimPrefix(text, []byte(" ")))) {
 			return from
 		}
 		from++

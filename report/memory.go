@@ -10,11 +10,12 @@ import (
 var (
 	reMemory = regexp.MustCompile(`^(?:Invalid (?:read|write) of size |Invalid free\(\)|Mismatched free\(\)|Mismatched new/delete|Use of uninitialised value |` +
 		`Conditional jump or move depends on uninitialised |Syscall param |Source and destination overlap |Jump to the invalid address |` +
-		`Argument '|Possible data race during |Conflicting (?:load|store) by thread |Illegal memory pool address|realloc\(\) with size 0|Stack overflow in thread|Uninitialised byte)|` +
+		`Argument '|Possible data race during |Conflicting (?:load|store) by thread |Illegal memory pool address|(?:Unaddressable|Uninitialised) byte\(s\) found |realloc\(\) with size 0|Stack overflow in thread|Uninitialised byte)|` +
 		` (?:are|is) (?:definitely|indirectly|possibly) lost in loss record `)
 	reFatal    = regexp.MustCompile(`^Process terminating with default action of signal (4|6|7|8|11)\b`)
 	reLoss     = regexp.MustCompile(` in loss record [0-9,]+ of [0-9,]+$`)
-	reSanitize = regexp.MustCompile(`^==(\d+)==ERROR: (AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer)[: ]+(.*)`)
+	reSanitize = regexp.MustCompile(`^==(\d+)==(?:ERROR|WARNING): (\w*Sanitizer)[: ]+(.*)`)
+	reSummary  = regexp.MustCompile(`^(?:ERROR SUMMARY|definitely lost): [1-9]`)
 )
 
 // memory reads the lines of valgrind and of the address sanitizer. Each process
@@ -25,7 +26,7 @@ func (s *scan) memory(l line) {
 		return
 	}
 	pid := string(id)
-	if bytes.HasPrefix(text, []byte("ERROR: ")) {
+	if sanitizerHead(text) {
 		s.sanitizer(l)
 		return
 	}
@@ -42,9 +43,18 @@ func (s *scan) memory(l line) {
 	case reFatal.Match(text):
 		s.closeProcess(pid)
 		s.openMemory(pid, kindCrash, text, l.off)
+	case !s.vg && reSummary.Match(bytes.TrimSpace(text)):
+		// It counts what it does not show.
+		s.openMemory(pid, kindMemcheck, bytes.TrimSpace(text), l.off)
 	case c != nil:
 		c.write(text)
 	}
+}
+
+// sanitizerHead reports whether what follows a process's number is the head of a
+// sanitizer's report. Other warnings of theirs are about themselves.
+func sanitizerHead(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("ERROR: ")) || bytes.HasPrefix(text, []byte("WARNING: MemorySanitizer: ")) || bytes.HasPrefix(text, []byte("WARNING: ThreadSanitizer: "))
 }
 
 // processLine takes "==123== text" apart.
@@ -182,16 +192,23 @@ func (s *scan) leak(l line) {
 	}
 	s.rec.Proving = true
 	if slope, ok := bytes.CutPrefix(text, []byte("k=")); ok {
-		if n := len(s.rec.Leaks); n > 0 && s.rec.Leaks[n-1].Detail == "" {
+		n := len(s.rec.Leaks)
+		if n == 0 || s.rec.Leaks[n-1].Detail != "" {
+			s.samples(l, nil) // the line before it is lost
+			n = len(s.rec.Leaks)
+		}
+		if n > 0 && s.rec.Leaks[n-1].Detail == "" {
 			s.rec.Leaks[n-1].Detail = oneLine(string(slope), 32)
 		}
 		return
 	}
-	inner, ok := bytes.CutPrefix(text, []byte("["))
-	if !ok {
-		return
+	if inner, ok := bytes.CutPrefix(text, []byte("[")); ok {
+		s.samples(l, bytes.TrimSuffix(inner, []byte("]")))
 	}
-	inner = bytes.TrimSuffix(inner, []byte("]"))
+}
+
+// samples keeps those of one leak check.
+func (s *scan) samples(l line, inner []byte) {
 	r := Finding{Kind: kindLeak, Offset: l.off, Samples: []Sample{}}
 	s.locateRunning(&r)
 	for _, w := range bytes.Fields(inner) {

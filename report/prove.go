@@ -161,7 +161,7 @@ func (s *scan) status(l line) bool {
 	case rest != "":
 		// Without a terminal, what a test prints at once may follow on the line.
 		l.b = after
-		s.output(l)
+		s.line(l)
 	}
 	return true
 }

@@ -8,9 +8,9 @@ const always = 1
 // attention tells which lines without a ':' may matter: by their first byte, and
 // by their second unless it is always. All others do not, but for prove's file lines.
 var attention = [256]byte{
-	'#': always, '=': always, '{': always, '}': always, '1': '.',
+	'#': always, '<': always, '=': always, '{': always, '}': always, '1': '.',
 	'A': always, 'B': always, 'D': always, 'F': always, 'H': 'E', 'I': always, 'N': 'o', 'P': 'r', 'S': 'e', 'T': 'e',
-	'b': 'u', 'c': 'o', 'f': 'a', 'm': 'a', 'n': 'o', 'o': 'k',
+	'b': 'u', 'c': 'o', 'd': 'o', 'f': 'a', 'm': 'a', 'n': 'o', 'o': 'k',
 }
 
 // skim passes over whole lines in the buffer that cannot matter to a scan that

@@ -85,7 +85,10 @@ func (s *scan) assertion(l line, b []byte, ok bool) bool {
 	}
 	digits, rest, _ := bytes.Cut(bytes.TrimLeft(b, " "), []byte(" "))
 	if len(digits) == 0 || !allDigits(digits) {
-		return false
+		if rest = bytes.TrimLeft(b, " "); len(rest) > 0 && rest[0] != '-' && rest[0] != '#' {
+			return false
+		}
+		// TAP lets a test go without a number.
 	}
 	if ok && s.again(rest) {
 		return true
@@ -258,6 +261,9 @@ func (s *scan) diagnostic(l line) {
 	if bytes.HasPrefix(b, []byte("# Looks like you planned ")) || bytes.HasPrefix(b, []byte("# Looks like your test ")) ||
 		bytes.HasPrefix(b, []byte("# I found ONLY")) {
 		s.warn(string(b[2:]), "", l.off)
+	}
+	if s.census == nil && bytes.HasPrefix(b, []byte("# I found ONLY")) {
+		s.add(Finding{Kind: kindNotRun, Name: "only a block that is marked ONLY ran, and none of the file's others", File: s.here(), Offset: l.off})
 	}
 }
 

@@ -98,6 +98,10 @@ func (p *logParser) end(off int64) {
 	p.log.Bytes = off
 	rec := p.scan.finish()
 	rec.Bytes = off - rec.Offset
+	if p.goal && p.scan.broke && rec.Proving {
+		rec.Findings = append(rec.Findings, Finding{Kind: kindNotRun, Offset: rec.Offset,
+			Name: "the wrapper says that a command of this goal failed: the tests may be of an older build"})
+	}
 	switch {
 	case p.goal, !p.made && (rec.Proving || len(rec.Findings) > 0):
 		if p.err == nil {
