@@ -420,3 +420,25 @@ func TestStopIsToldOf(t *testing.T) {
 		t.Errorf("stopped without a word: %v", p.Warnings)
 	}
 }
+
+// TestLanesWithinSteps: when the steps for filling lanes are used up, the numbers
+// of lanes tried so far decide, and the bound still holds for those not tried.
+func TestLanesWithinSteps(t *testing.T) {
+	in := request(10*minute, "auto")
+	in.Lanes = 0
+	for g := range 12 {
+		in.Work = append(in.Work, goalOf(fmt.Sprintf("g%d", g), 0, 3, 2, 1.5, 1))
+	}
+	full, cut := newParter(in), newParter(in)
+	cut.steps = 0
+	all, one := full.best(), cut.best()
+	if one.lanes != 1 || all.lanes == 1 || len(all.bays) >= len(one.bays) {
+		t.Errorf("%d lanes and %d machines without steps, %d and %d with", one.lanes, len(one.bays), all.lanes, len(all.bays))
+	}
+	if one.lower > len(all.bays) || one.lower != all.lower {
+		t.Errorf("at least %d machines without steps, %d with; %d do", one.lower, all.lower, len(all.bays))
+	}
+	if full.steps >= laneSteps {
+		t.Error("filling lanes took no steps")
+	}
+}
