@@ -46,6 +46,7 @@ type File struct {
 
 // Bounds of an input; nothing real comes near.
 const (
+	maxLimit    = 24 * time.Hour
 	maxDuration = 24 * time.Hour * 30
 	maxGoals    = 20_000
 	maxFiles    = 1_000_000
@@ -53,7 +54,7 @@ const (
 
 func (in Input) validate() error {
 	switch {
-	case in.Limit < time.Minute || in.Limit > 24*time.Hour || in.Limit%time.Minute != 0:
+	case in.Limit < time.Minute || in.Limit > maxLimit || in.Limit%time.Minute != 0:
 		return badValue("-t", fmt.Sprint(in.Limit.Minutes()), "give whole minutes from 1 to 1440, such as -t 60")
 	case in.Split != "auto" && in.Split != "never":
 		return badValue("--split", in.Split, "write --split auto or --split never")

@@ -54,18 +54,23 @@ func Pack(in Input) (Plan, error) {
 // tooLong says what cannot fit. With files it is an error; a whole goal that
 // may not be cut gets its way, as in the old tool, with a warning.
 func tooLong(in Input, need int64, work, file int) (warning string, err error) {
-	w, least := in.Work[work], ceilMinutes(time.Duration(need))
-	limit := int(in.Limit / time.Minute)
+	w, limit := in.Work[work], int(in.Limit/time.Minute)
+	least, day := ceilMinutes(time.Duration(need)), int(maxLimit/time.Minute)
+	smallest := func(all string) string {
+		if least > day {
+			return fmt.Sprintf("not even -t %d fits%s: leave out with -e what is longer, or correct its duration", day, all)
+		}
+		return fmt.Sprintf("the smallest -t that fits%s is %d", all, least)
+	}
 	if in.Split == "never" {
-		return fmt.Sprintf("longer than -t %d alone, each on a machine of its own: %s; the smallest -t that fits all is %d",
-			limit, tooLongGoals(in), least), nil
+		return fmt.Sprintf("longer than -t %d alone, each on a machine of its own: %s; %s", limit, tooLongGoals(in), smallest(" all")), nil
 	}
 	what := w.Goal.String()
 	if path := w.Files[file].Path; path != "" {
 		what = path + " of " + what
 	}
 	return "", &UsageError{Word: fmt.Sprintf("-t %d", limit), What: fmt.Sprintf("is too short: %s alone takes %d minutes on a machine", what, least),
-		Do: fmt.Sprintf("the smallest -t that fits is %d", least)}
+		Do: smallest("")}
 }
 
 // tooLongGoals names the goals that are over the limit, in the request's order

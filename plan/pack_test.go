@@ -117,6 +117,8 @@ func TestPackRefuses(t *testing.T) {
 		{"a limit that is no whole minute", request(90*time.Second, "auto"), "whole minutes"},
 		{"more than a day", request(25*time.Hour, "auto"), "whole minutes"},
 		{"a file over the limit, with the smallest that works", request(10*minute, "auto", goalOf("a", 2*minute, 1, 9)), "t/01.t of t-a alone takes 11 minutes on a machine; the smallest -t that fits is 11"},
+		{"a file of a day, which is the longest limit", request(10*minute, "auto", goalOf("a", 0, 1440)), "the smallest -t that fits is 1440"},
+		{"a file that no limit fits", request(10*minute, "auto", goalOf("a", 0, 1440.5)), "takes 1441 minutes on a machine; not even -t 1440 fits: leave out with -e"},
 		{"a boot as long as the limit", Input{Limit: minute, Split: "auto", Boot: minute}, "no longer than a machine takes to boot"},
 		{"a goal twice", request(minute, "auto", goalOf("a", 0, 1), goalOf("a", 0, 1)), "stands once"},
 		{"a goal without files", request(minute, "auto", goalOf("a", 0)), "has files"},

@@ -59,7 +59,7 @@ func (r Request) Validate() error {
 	if r.Lanes < 0 || r.Lanes > 64 {
 		return badValue("--lanes", fmt.Sprint(r.Lanes), "write --lanes auto or a number from 1 to 64")
 	}
-	if r.Limit != 0 && (r.Limit < time.Minute || r.Limit > 1440*time.Minute || r.Limit%time.Minute != 0) {
+	if r.Limit != 0 && (r.Limit < time.Minute || r.Limit > maxLimit || r.Limit%time.Minute != 0) {
 		return badValue("-t", fmt.Sprint(r.Limit.Minutes()), "give whole minutes from 1 to 1440, such as -t 60")
 	}
 	_, err := r.Pattern()
