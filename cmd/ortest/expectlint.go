@@ -64,7 +64,7 @@ func (a *app) expectationsLint() *cobra.Command {
 // listFlags are those of commands that are about the lists, not about verdicts.
 func (j *judging) listFlags(cmd *cobra.Command) {
 	j.flags(cmd)
-	for _, name := range []string{"base", "same", "old-is-known", "goals"} {
+	for _, name := range []string{"base", "same", "old-is-known", "goals", "sources"} {
 		if err := cmd.Flags().MarkHidden(name); err != nil {
 			panic(err) // flags has just defined it
 		}

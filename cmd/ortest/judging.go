@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type judging struct {
 	goal                           string   // of a log that names none
 	date                           string   // by which expectations expire
 	oldIsKnown                     bool
+	sources                        string // a directory of checkouts or repositories
 
 	catalog *catalog.Catalog
 	known   map[string][]report.Expectation // by project
@@ -34,6 +36,7 @@ type judging struct {
 	bases   map[string]report.GoalResult // by goal
 	sames   []report.GoalResult
 	asked   []plan.Goal
+	planned denominator
 }
 
 // judgedLog is one log with a result for each goal in it, in its order.
@@ -54,6 +57,7 @@ func (j *judging) flags(cmd *cobra.Command) {
 	f.BoolVar(&j.oldIsKnown, "old-is-known", false, "a failure that the base branch has too does not fail the goal")
 	f.StringVar(&j.goals, "goals", "", "these `GOALS` were asked for: one that no log tells of is incomplete")
 	f.StringVar(&j.goal, "goal", "", "the log, which names no goal, is that of `GOAL`")
+	f.StringVar(&j.sources, "sources", "", "find the projects' repositories or checkouts in `DIR`: for what did not run, for what passes although it is said to fail, and for lines")
 	f.StringVar(&j.date, "date", "", "let expectations expire as on `DATE`, such as 2026-01-31 (default today)")
 }
 
@@ -82,6 +86,12 @@ func (j *judging) open(cmd *cobra.Command) error {
 			return wrong(err)
 		}
 	}
+	if j.sources != "" {
+		if err := checkDir(j.sources); err != nil {
+			return usage(fmt.Errorf("--sources: %w; give a project's checkout, or the directory that holds some", err))
+		}
+	}
+	j.planned = denominator{dir: j.sources, catalog: c, say: cmd.ErrOrStderr()}
 	return j.history(cmd)
 }
 
@@ -98,7 +108,7 @@ func (j *judging) history(cmd *cobra.Command) error {
 		if len(h.logs) == 0 {
 			continue
 		}
-		alone := judging{catalog: j.catalog, known: j.known, now: j.now, goal: j.goal, data: j.data, expectations: j.expectations}
+		alone := judging{catalog: j.catalog, known: j.known, now: j.now, goal: j.goal, data: j.data, expectations: j.expectations, planned: j.planned}
 		logs, err := alone.logs(cmd, h.logs)
 		if err != nil {
 			return err
@@ -127,7 +137,7 @@ func (j *judging) logs(cmd *cobra.Command, args []string) ([]judgedLog, error) {
 			out.Trouble = append(out.Trouble, fmt.Sprintf("%s (byte %d)", f.Name, f.Offset))
 		}
 		if failed == nil {
-			failed = j.judge(&out, l)
+			failed = j.judge(cmd.Context(), &out, l)
 		}
 		all = append(all, out)
 		return nil
@@ -138,13 +148,14 @@ func (j *judging) logs(cmd *cobra.Command, args []string) ([]judgedLog, error) {
 // judge adds a result for each goal of a log. A goal that the log tells of
 // more than once is held against itself: what passed once and failed once at
 // one commit is flaky.
-func (j *judging) judge(out *judgedLog, l report.Log) error {
+func (j *judging) judge(ctx context.Context, out *judgedLog, l report.Log) error {
 	evidence := l.Evidence()
 	first := make([]report.GoalResult, len(evidence))
 	for i := range evidence {
 		if evidence[i].Goal == "" {
 			evidence[i].Goal = j.goal
 		}
+		evidence[i].Census = j.planned.of(ctx, evidence[i].Goal, evidence[i].Record)
 		exps, err := j.expects(evidence[i].Goal)
 		if err != nil {
 			return err

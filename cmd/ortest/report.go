@@ -26,7 +26,7 @@ import (
 // reportFlags are those of ortest report.
 type reportFlags struct {
 	judging
-	out, sources               string
+	out                        string
 	since, archive, maintainer string
 	forge                      string
 }
@@ -48,7 +48,6 @@ func (a *app) report() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "write the report to `DIR` (required)")
 	f.judging.flags(cmd)
-	fl.StringVar(&f.sources, "sources", "", "find the projects' checkouts in `DIR`, for line numbers and repro bundles")
 	fl.StringVar(&f.since, "since", "", "mark results that are newer than `TIME` (UTC, such as 2026-11-21 or \"2026-11-21 12:00:00\")")
 	fl.StringVar(&f.forge, "forge", "https://github.com", "link commits and lines to this `URL`")
 	fl.StringVar(&f.archive, "archive", "", "`URL` of older reports, for the foot of the index")
@@ -57,11 +56,6 @@ func (a *app) report() *cobra.Command {
 }
 
 func (a *app) writeReport(cmd *cobra.Command, f *reportFlags, args []string) error {
-	if f.sources != "" {
-		if err := checkDir(f.sources); err != nil {
-			return usage(fmt.Errorf("--sources: %w; give the directory that holds the projects' checkouts", err))
-		}
-	}
 	if f.out == "" {
 		return usage(errors.New("say where the report goes: --out DIR"))
 	}
@@ -77,7 +71,7 @@ func (a *app) writeReport(cmd *cobra.Command, f *reportFlags, args []string) err
 		return err
 	}
 	in := resultReader{judging: &f.judging}
-	bad := eachLog(cmd, args, in.read)
+	bad := eachLog(cmd, args, func(name string, r io.Reader) error { return in.read(cmd.Context(), name, r) })
 	in.absent()
 	if len(in.goals) == 0 {
 		return cmp.Or(bad, usage(errors.New("no goal is in what was given: a log has lines such as \"making tv-ngx_lua ...\"")))
@@ -129,7 +123,7 @@ type resultReader struct {
 }
 
 // read takes a result or judges a log. A result is JSON, and no log begins with a brace.
-func (in *resultReader) read(name string, r io.Reader) error {
+func (in *resultReader) read(ctx context.Context, name string, r io.Reader) error {
 	br := bufio.NewReaderSize(r, sniffed)
 	head, err := br.Peek(1)
 	if err == nil && head[0] == '{' {
@@ -146,7 +140,7 @@ func (in *resultReader) read(name string, r io.Reader) error {
 		out.Trouble = append(out.Trouble, damaged(name, bad).Error())
 		l.Complete = false // what came before it is evidence all the same
 	}
-	if err := in.judge(&out, l); err != nil {
+	if err := in.judge(ctx, &out, l); err != nil {
 		return err
 	}
 	for _, t := range out.Trouble {
