@@ -123,8 +123,12 @@ func (r *run) material(ctx context.Context, t recipe.Tool) (m material, err erro
 // tool builds a tool, or finds it built, and sets its variables.
 func (r *run) tool(ctx context.Context, t recipe.Tool) error {
 	m, err := r.material(ctx, t)
-	if err != nil {
+	if err != nil && len(t.Instead) == 0 {
 		return err
+	}
+	if err != nil {
+		r.note("%s is made of what the machine has: %v", t.Name, err)
+		m, t.Build = material{}, t.Instead
 	}
 	sums := make([]string, len(m.patches))
 	for i, p := range m.patches {
@@ -154,9 +158,11 @@ func (r *run) makeTool(ctx context.Context, t recipe.Tool, m material, out strin
 	}
 	defer os.RemoveAll(dir)
 	var err error
-	if t.Source != "" {
+	switch {
+	case m.path == "":
+	case t.Source != "":
 		err = os.CopyFS(dir, os.DirFS(m.path))
-	} else {
+	default:
 		err = r.build(ctx, "/", env, "tar", "-xf", m.path, "-C", dir, "--strip-components=1")
 	}
 	if err != nil {

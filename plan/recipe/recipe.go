@@ -54,6 +54,7 @@ type Tool struct {
 	Patches  []string            `json:"patches,omitempty" yaml:"patches"` // files of sources, applied with patch -p1: SOURCE/PATH
 	Env      map[string]string   `json:"env,omitempty" yaml:"env"`         // of the commands
 	Build    [][]string          `json:"build" yaml:"build"`
+	Instead  [][]string          `json:"instead,omitempty" yaml:"instead"`   // commands in place of Build where the source cannot be had
 	Sets     map[string]string   `json:"sets" yaml:"sets"`                   // variables that whoever needs the tool sees
 	Else     map[string][]string `json:"else,omitempty" yaml:"else"`         // where its source cannot be had: variables, each from the first path that exists
 	Optional bool                `json:"optional,omitempty" yaml:"optional"` // goals do without where its source cannot be had
