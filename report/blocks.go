@@ -1,6 +1,11 @@
 package report
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // source takes the test files that are at hand.
 func (s *scan) source(files []TestFile) {
@@ -57,6 +62,32 @@ func (f *FileRecord) count(tf TestFile, vouched bool) {
 			f.NotRun = append(f.NotRun, Finding{Block: b.Title, Number: b.Number}.BlockName())
 		}
 	}
+}
+
+// Told returns the blocks that assertions of a file name, by their numbers. Which
+// of several with one title is meant is counted by that; Skip tells that a block
+// was only skipped.
+func (f *FileRecord) Told() []Block {
+	var all []Block
+	for key, w := range f.seen {
+		if w.ran+w.skipped == 0 {
+			continue // its header is no sign that it came to its end
+		}
+		digits, title, _ := strings.Cut(key, ":")
+		b := Block{Title: title}
+		b.Number, _ = strconv.Atoi(digits)
+		if w.ran == 0 {
+			b.Skip = skipSkip
+		}
+		all = append(all, b)
+	}
+	slices.SortFunc(all, func(a, b Block) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Title, b.Title)) })
+	titles := make(map[string]int)
+	for i := range all {
+		titles[all[i].Title]++
+		all[i].Ordinal = titles[all[i].Title]
+	}
+	return all
 }
 
 // nameFile makes the file that an assertion names the current one, where no prove does.

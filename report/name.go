@@ -27,7 +27,11 @@ func splitName(s string) (name, bool) {
 		return name{what: s}, false
 	}
 	n.number = number
-	if before := strings.TrimSuffix(strings.TrimSuffix(s[:i], n.file+" "), " - "); before != s[:i] && before != "" {
+	before := s[:i]
+	if n.file != "" {
+		before = strings.TrimSuffix(strings.TrimSuffix(before, n.file+" "), "./")
+	}
+	if before, ok := strings.CutSuffix(before, " - "); ok && before != "" {
 		// Two messages come before the name: "ERROR: client socket timed out - NAME".
 		n.title, n.what = rest, before
 		return n, true

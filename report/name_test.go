@@ -21,6 +21,7 @@ func TestSplitName(t *testing.T) {
 		{"a pattern may quote anything", `t/a.t TEST 1: x - pattern "a - status code ok" should not match any line in error.log but matches line "q" (req 0)`, "t/a.t", 1, "x",
 			`pattern "a - status code ok" should not match any line in error.log but matches line "q" (req 0)`, "no_error_log"},
 		{"a timeout stands before the name", "ERROR: client socket timed out - t/a.t TEST 2: slow", "t/a.t", 2, "slow", "ERROR: client socket timed out", ""},
+		{"and before one that has no path", "ERROR: client socket timed out - TEST 2: slow", "", 2, "slow", "ERROR: client socket timed out", ""},
 		{"a header line has no assertion", "t/a/b.t TEST 2: slow", "t/a/b.t", 2, "slow", "", ""},
 		{"a name without a number is all assertion", "it works", "", 0, "", "it works", ""},
 	} {

@@ -95,17 +95,17 @@ func (s *scan) assertion(l line, b []byte, ok bool) bool {
 	}
 	s.rec.Proving = true
 	text, directive := cutDirective(s.text(rest))
+	skip := hasWord(directive, "skip") || strings.HasPrefix(strings.ToUpper(directive), "TODO & SKIP")
+	todo := hasWord(directive, "todo")
+	if skip && text == "" {
+		text = skipReason(directive)
+	}
 	n, named := splitName(text)
 	s.nameFile(text, n)
 	f := s.current()
 	f.Tests++
-	skip := hasWord(directive, "skip") || strings.HasPrefix(strings.ToUpper(directive), "TODO & SKIP")
-	todo := hasWord(directive, "todo")
 	if skip {
 		f.Skipped++
-		if text == "" {
-			text = skipReason(directive)
-		}
 	}
 	s.last = text
 	w := s.see(text, n, named, func(w *sighting) {

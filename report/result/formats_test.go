@@ -260,3 +260,38 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestJUnitOfALogHasACaseForEachBlock: in a log with every assertion the blocks
+// are cases, two of one title two, and a failure hangs on the one that it is of.
+func TestJUnitOfALogHasACaseForEachBlock(t *testing.T) {
+	l, err := report.Parse(strings.NewReader("making t-x ...\nt/a.t .. \n1..4\nok 1 - t/a.t TEST 1: twin - status code ok\nok 2 - t/a.t TEST 2: other - status code ok\n" +
+		"not ok 3 - t/a.t TEST 3: twin - status code ok\nok 4 # skip t/a.t TEST 4: left - no stap\nFailed 1/4 subtests \n" +
+		"Files=1, Tests=4,  1 wallclock secs\nResult: FAIL\nFor total 1 sec elapsed.\n"))
+	if err != nil || len(l.Records) != 1 {
+		t.Fatalf("%v, %d records", err, len(l.Records))
+	}
+	got := report.Judge(l.Evidence()[0], nil, report.JudgeOptions{})
+	var b bytes.Buffer
+	if err := JUnit(&b, Cells([]Goal{{Result: got, Files: Files(l.Records[0])}})); err != nil {
+		t.Fatal(err)
+	}
+	var root element
+	if err := xml.Unmarshal(b.Bytes(), &root); err != nil {
+		t.Fatal(err)
+	}
+	var cases []string
+	for _, suite := range root.Kids {
+		for _, kid := range suite.Kids {
+			if kid.XMLName.Local == "testcase" {
+				line := kid.attr(t, "name")
+				for _, how := range kid.Kids {
+					line += " " + how.XMLName.Local
+				}
+				cases = append(cases, line)
+			}
+		}
+	}
+	if want := []string{"twin", "other", "twin #2 failure", "left skipped"}; !slices.Equal(cases, want) {
+		t.Errorf("cases %q, want %q", cases, want)
+	}
+}

@@ -139,8 +139,10 @@ func casesOf(g Goal) []*junitCase {
 		}
 		return at[key]
 	}
+	ordinals := make(map[blockID]int) // a log tells blocks of one title apart by their numbers
 	for _, f := range g.Files {
 		for _, b := range f.Blocks {
+			ordinals[blockID{f.Path, b.Number, b.Title}] = b.Ordinal
 			x := put(f.Path, caseName(b.Title, b.Ordinal), f.Path, b.Line)
 			if b.State == "skipped" {
 				x.Skipped = &junitReason{Message: "skipped"}
@@ -153,7 +155,7 @@ func casesOf(g Goal) []*junitCase {
 		}
 	}
 	for _, f := range g.Result.Findings {
-		name := caseName(f.Block, f.Ordinal)
+		name := caseName(f.Block, cmp.Or(f.Ordinal, ordinals[of(f)]))
 		if f.Block == "" && f.File != "" {
 			name = wholeFile
 		} else if f.Block == "" {
