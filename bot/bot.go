@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/plan/catalog"
+	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/runnerfleet"
 )
 
@@ -52,6 +53,9 @@ type Bot struct {
 	mu     sync.Mutex
 	looked map[string]time.Time // per run: when GitHub was last asked for its jobs
 	wrote  map[string]time.Time // per run: when progress was last shown
+
+	lists   map[string][]report.Expectation // by project, as far as they were read
+	listsOf *catalog.Catalog                // the revision that they are of
 }
 
 // Instances is what the bot asks the fleet.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ortest/ortest/report"
@@ -68,12 +70,45 @@ func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	result = report.Judge(ev, b.expectations(r, goal), report.JudgeOptions{Now: b.Now(), Arch: r.Plan.Options.Arch})
+	same, err := b.sameCommit(ctx, r, goal)
+	if err != nil {
+		return nil, err
+	}
+	result = report.Judge(ev, b.expectations(r, goal), report.JudgeOptions{Now: b.Now(), Arch: r.Plan.Options.Arch, Same: same})
 	raw, err := json.Marshal(result)
 	if err != nil {
 		return nil, fmt.Errorf("keep result of %s, run %s: %w", goal, r.ID, err)
 	}
 	return &result, b.Store.PutResult(ctx, r.ID, goal, raw)
+}
+
+// sameCommit returns what the pull request's earlier runs of the same commits, arch and
+// nginx say of a goal: what passed in one of them and fails now is flaky.
+func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.GoalResult, error) {
+	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
+	if err != nil {
+		return nil, err
+	}
+	var all []report.GoalResult
+	for _, o := range runs {
+		was, is := o.Plan.Options, r.Plan.Options
+		was.InstanceType, was.Force = is.InstanceType, is.Force
+		if o.ID == r.ID || o.Head != r.Head || was != is || !maps.Equal(o.Commits, r.Commits) || !slices.Contains(o.goals(), goal) {
+			continue
+		}
+		kept, err := b.Store.Results(ctx, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		var g report.GoalResult
+		if raw := kept[goal]; raw == nil {
+			continue
+		} else if err := json.Unmarshal(raw, &g); err != nil {
+			return nil, fmt.Errorf("read result of %s, run %s: %w", goal, o.ID, err)
+		}
+		all = append(all, g)
+	}
+	return all, nil
 }
 
 // heldBack says why a goal was never started, or "".
@@ -125,11 +160,20 @@ func overall(goals []html.GoalView) report.Verdict {
 	return report.Overall(results)
 }
 
-// expectations returns those of a goal's project. A list that cannot be read
-// waives nothing.
+// expectations returns those of a goal's project, read once for each revision of
+// the catalog. A list that cannot be read waives nothing.
 func (b *Bot) expectations(r Run, goal string) []report.Expectation {
 	_, project, _ := strings.Cut(goal, "-")
-	raw, ok := b.Catalog().Expectations(project)
+	c := b.Catalog()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.listsOf != c {
+		b.lists, b.listsOf = make(map[string][]report.Expectation), c
+	}
+	if exps, ok := b.lists[project]; ok {
+		return exps
+	}
+	raw, ok := c.Expectations(project)
 	if !ok {
 		return nil
 	}
@@ -138,5 +182,6 @@ func (b *Bot) expectations(r Run, goal string) []report.Expectation {
 		b.Log.Error("expectations not read", "run", r.ID, "goal", goal, "err", err)
 		return nil
 	}
+	b.lists[project] = exps
 	return exps
 }
