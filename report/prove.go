@@ -66,7 +66,9 @@ func (s *scan) files(b []byte) bool {
 	s.rec.Result = ""
 	if s.ended && files == s.rec.Tested && tests == s.rec.Tests && files > 1 {
 		// No prove began since the last summary: this is the sum of them all,
-		// which a log of several proves ends with for tools that read one.
+		// which a log of several proves ends with for tools that read one. Each
+		// of those tells whole seconds.
+		s.rec.Seconds = max(s.rec.Seconds, seconds)
 		return true
 	}
 	s.rec.Tested += files
