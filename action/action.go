@@ -26,7 +26,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/action/source"
@@ -150,6 +152,7 @@ type run struct {
 	serviceEnv map[string]string // how the tests find the services
 	setup      [][]string        // makes the units of the network true in a lane
 	services   []lane.Service    // that run beside each test file, in its lane
+	memcheck   memcheck         // where the suite's servers run under valgrind
 	total      Total
 	result     Result
 }
@@ -198,6 +201,17 @@ type stopped struct {
 	reason string
 }
 
+// end is the same for a report: in one line, however many a command printed.
+func (s *stopped) end() report.End {
+	line := strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(s.reason, "?"))
+	return report.End{Phase: s.phase, Reason: line}
+}
+
 func (s *stopped) Error() string { return s.phase + ": " + s.reason }
 
 func (r *run) run(ctx context.Context) error {
@@ -220,14 +234,14 @@ func (r *run) run(ctx context.Context) error {
 		}
 	}
 	if stop != nil {
-		r.result.End = report.End{Phase: stop.phase, Reason: stop.reason}
+		r.result.End = stop.end()
 	}
-	fmt.Fprint(r.spool, r.total.String())
+	fmt.Fprint(r.spool, r.memcheck.unused(r.result.Manifest)+r.total.String())
 	return r.spool.put(report.Entry{End: &r.result.End})
 }
 
 func (r *run) upToBuild(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.prepare, r.checkout, r.census, r.buildAll} {
+	for _, step := range []func(context.Context) error{r.prepare, r.checkout, r.census, r.buildAll, r.memchecked} {
 		if err := step(ctx); err != nil {
 			return err
 		}

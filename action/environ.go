@@ -71,6 +71,8 @@ func (r *run) expanded(base, goal map[string]string) []string {
 // variable is what the catalog's values may name although no command sees it.
 func (r *run) variable(name string) string {
 	switch name {
+	case "$":
+		return "$"
 	case "ORTEST_WORK":
 		return r.cfg.Workspace
 	case "ORTEST_PROJECT":

@@ -86,7 +86,7 @@ func (r *run) serviceVars(data string, port int) map[string]string {
 		name = u.Username
 	}
 	vars := maps.Clone(r.vars)
-	maps.Copy(vars, map[string]string{"DATA": data, "PORT": strconv.Itoa(port), "USER": name, "ORTEST_PROJECT": r.src, "ORTEST_WORK": r.cfg.Workspace})
+	maps.Copy(vars, map[string]string{"$": "$", "DATA": data, "PORT": strconv.Itoa(port), "USER": name, "ORTEST_PROJECT": r.src, "ORTEST_WORK": r.cfg.Workspace})
 	return vars
 }
 

@@ -31,7 +31,7 @@ func Open(ctx context.Context, cfg Config) (*Suite, error) {
 	switch {
 	case errors.As(err, &stop):
 		r.note("%s", stop)
-		r.result.End = report.End{Phase: stop.phase, Reason: stop.reason}
+		r.result.End = stop.end()
 	case err != nil:
 		return nil, errors.Join(err, r.close())
 	}
@@ -53,6 +53,10 @@ func (s *Suite) Limit() time.Duration { return s.r.cfg.Limits.File }
 func (s *Suite) Test(ctx context.Context, path string, limit time.Duration, log io.Writer) (report.FileResult, error) {
 	return s.r.testFile(ctx, path, limit, log)
 }
+
+// Closing is what is said when all files have ended, to be the end of the log:
+// what the goal has and nothing needs. "" when there is no such thing.
+func (s *Suite) Closing() string { return s.r.memcheck.unused(s.Manifest()) }
 
 // Close removes what only this run needs; kept builds stay.
 func (s *Suite) Close() error { return s.r.close() }

@@ -2,7 +2,8 @@
 // lie beside it, tools that are built for it, units that the machine must have
 // or be, servers that run while it is tested, and the nginx it runs on.
 //
-// Recipes are the catalog's data. A value in them may name variables as $NAME;
+// Recipes are the catalog's data. A value in them may name variables as $NAME,
+// and $$ is a dollar;
 // whoever carries a recipe out expands them, and no shell reads a command that
 // is an argument list.
 package recipe
