@@ -201,6 +201,9 @@ type stopped struct {
 	reason string
 }
 
+// maxReason is far below what an entry may say; the log has the whole.
+const maxReason = 2000
+
 // end is the same for a report: in one line, however many a command printed.
 func (s *stopped) end() report.End {
 	line := strings.Map(func(c rune) rune {
@@ -208,8 +211,11 @@ func (s *stopped) end() report.End {
 			return ' '
 		}
 		return c
-	}, strings.ToValidUTF8(s.reason, "?"))
-	return report.End{Phase: s.phase, Reason: line}
+	}, s.reason)
+	if len(line) > maxReason {
+		line = line[:maxReason] + " …"
+	}
+	return report.End{Phase: s.phase, Reason: strings.ToValidUTF8(line, "?")}
 }
 
 func (s *stopped) Error() string { return s.phase + ": " + s.reason }
