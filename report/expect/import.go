@@ -185,6 +185,9 @@ func (c *carrier) carry(hash string) {
 		c.entry.ID += fmt.Sprintf("-%d", c.entry.Number)
 	}
 	c.entry.ID += "-" + hash
+	if _, err := report.ReadExpectations("entry", Write(nil, []Entry{c.entry})); err != nil {
+		c.drop("not in the new form", strings.Join(strings.Fields(err.Error()), " "))
+	}
 }
 
 var (
@@ -309,6 +312,9 @@ func (c *carrier) broad() {
 }
 
 func (c *carrier) match(p Pattern, field string) {
+	if p.Text == "" {
+		return // it is in every text
+	}
 	m, err := p.match(field)
 	if err != nil {
 		c.drop("Perl's regex", err.Error())
