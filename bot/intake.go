@@ -135,7 +135,7 @@ func (b *Bot) handlePull(ctx context.Context, p PullEvent) error {
 	if p.Action != "synchronize" || !b.settings().Supersede {
 		return nil
 	}
-	newest, err := b.Store.HeadAt(ctx, p.Repo, p.Number, b.Now().Add(time.Hour))
+	newest, err := b.Store.HeadAt(ctx, p.Repo, p.Number, b.Now().Add(time.Hour), "")
 	if err != nil || newest.SHA != p.Head {
 		return err
 	}

@@ -49,7 +49,7 @@ func (s *shelf) Commands(context.Context, Repo, string, int64) (map[int]string, 
 	return nil, nil
 }
 
-func (s *shelf) HeadAt(_ context.Context, _ Repo, _ int, t time.Time) (Head, error) {
+func (s *shelf) HeadAt(_ context.Context, _ Repo, _ int, t time.Time, _ string) (Head, error) {
 	for _, h := range slices.Backward(s.heads) {
 		if !h.At.After(t) {
 			return h, nil

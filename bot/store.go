@@ -93,8 +93,10 @@ type Store interface {
 	FinishDelivery(ctx context.Context, guid, outcome string) error
 
 	// AddHead remembers a pull request's head; HeadAt returns the newest one not after t.
+	// Times are whole seconds, and webhooks of one second come in any order: of several
+	// heads at that time it is rather the one named, else the one that was stored last.
 	AddHead(ctx context.Context, repo Repo, pull int, h Head) error
-	HeadAt(ctx context.Context, repo Repo, pull int, t time.Time) (Head, error)
+	HeadAt(ctx context.Context, repo Repo, pull int, t time.Time, rather string) (Head, error)
 
 	// AddRun stores a run under a new ID, and the job that drives it. When the
 	// command (repository, comment, index) already has a run or an answer,

@@ -105,7 +105,7 @@ func (b *Bot) sweepRepo(ctx context.Context, repo Repo, birth time.Time) error {
 // sweepHead remembers a head that no webhook told of, as of now: when it was
 // pushed is not known, and what was written before is not about it.
 func (b *Bot) sweepHead(ctx context.Context, p PullEvent) error {
-	known, err := b.Store.HeadAt(ctx, p.Repo, p.Number, b.Now().Add(time.Hour))
+	known, err := b.Store.HeadAt(ctx, p.Repo, p.Number, b.Now().Add(time.Hour), p.Head)
 	if err == nil && known.SHA == p.Head {
 		return nil
 	}

@@ -54,7 +54,7 @@ func (b *Bot) fix(ctx context.Context, c comment) (at commit, ok bool, err error
 	if !pr.Open {
 		return at, false, b.answer(ctx, c, refusal("the pull request is closed; open it again to run something on it"))
 	}
-	seen, err := b.Store.HeadAt(ctx, c.Repo, c.Number, c.At)
+	seen, err := b.Store.HeadAt(ctx, c.Repo, c.Number, c.At, pr.Head)
 	switch {
 	case errors.Is(err, ErrNotFound) && pr.Fork:
 		// Somebody without any right may have pushed since; from now on it is known.

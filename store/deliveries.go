@@ -102,13 +102,13 @@ func (s *Store) AddHead(ctx context.Context, repo bot.Repo, pull int, h bot.Head
 	return nil
 }
 
-// HeadAt returns the newest head that was one at t or before, or
-// bot.ErrNotFound. Of two with the same time, it is the one stored last.
-func (s *Store) HeadAt(ctx context.Context, repo bot.Repo, pull int, t time.Time) (bot.Head, error) {
+// HeadAt returns the newest head that was one at t or before, or bot.ErrNotFound.
+// Of several with the same time it is rather the one named, else the one stored last.
+func (s *Store) HeadAt(ctx context.Context, repo bot.Repo, pull int, t time.Time, rather string) (bot.Head, error) {
 	var h bot.Head
 	var at int64
-	const query = `SELECT sha, at FROM heads WHERE repo = $1 AND pull = $2 AND at <= $3 ORDER BY at DESC, id DESC LIMIT 1`
-	err := s.read.QueryRowContext(ctx, query, key(repo), pull, micros(t)).Scan(&h.SHA, &at)
+	const query = `SELECT sha, at FROM heads WHERE repo = $1 AND pull = $2 AND at <= $3 ORDER BY at DESC, sha = $4 DESC, id DESC LIMIT 1`
+	err := s.read.QueryRowContext(ctx, query, key(repo), pull, micros(t), rather).Scan(&h.SHA, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bot.ErrNotFound
 	}

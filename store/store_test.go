@@ -148,11 +148,14 @@ func TestHeads(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct {
-		name string
-		at   time.Time
-		want string
-		err  error
+		name   string
+		at     time.Time
+		rather string
+		want   string
+		err    error
 	}{
+		{name: "of two in one second, the one named", at: at(10), rather: "bbb", want: "bbb"},
+		{name: "one of another second is not it", at: at(10), rather: "aaa", want: "b2"},
 		{name: "before the first", at: at(-1), err: bot.ErrNotFound},
 		{name: "exactly at the first", at: at(0), want: "aaa"},
 		{name: "a microsecond before the second", at: at(10).Add(-time.Microsecond), want: "aaa"},
@@ -161,13 +164,13 @@ func TestHeads(t *testing.T) {
 		{name: "after the last", at: at(1000), want: "ccc"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := s.HeadAt(ctx, hello, 1, tt.at)
+			got, err := s.HeadAt(ctx, hello, 1, tt.at, tt.rather)
 			wantErr(t, "HeadAt", err, tt.err)
 			check(t, "head", got.SHA, tt.want)
 		})
 	}
-	_, err := s.HeadAt(ctx, hello, 2, at(1000))
+	_, err := s.HeadAt(ctx, hello, 2, at(1000), "")
 	wantErr(t, "another pull request has heads of its own", err, bot.ErrNotFound)
 	upper := bot.Repo{Owner: "Ortest-Examples", Name: "HELLO"}
-	check(t, "case of the repository", must[bot.Head](t)(s.HeadAt(ctx, upper, 1, at(20))), bot.Head{SHA: "ccc", At: at(20)})
+	check(t, "case of the repository", must[bot.Head](t)(s.HeadAt(ctx, upper, 1, at(20), "")), bot.Head{SHA: "ccc", At: at(20)})
 }
