@@ -35,13 +35,17 @@ func TestOneLineOfEvilIsNeverGreen(t *testing.T) {
 		"PANIC: unprotected error in call to Lua API (not enough memory)", "Program terminated with signal SIGSEGV, Segmentation fault.",
 		"LeakTest: k=0.0", "LeakTest: []", "# I found ONLY: maybe you're debugging?", "t/c.t .. Dubious, test returned 2 (wstat 512, 0x200)",
 		"Bailout called.  Further testing stopped:  x", "Bail out!  x", "FAILED--Further testing stopped: x", "Result: FAIL", "failed to run command: 256",
+		strings.Repeat("x", maxText),
 	} {
 		for at := 1; at <= len(good); at++ {
 			lines := append(append(append([]string{}, good[:at]...), evil+"\n"), good[at:]...)
 			if v := judged(lines); v == Pass || v == Known {
-				t.Errorf("%q before %q: %s", evil, strings.Join(lines[at+1:], ""), v)
+				t.Errorf("%.200q before %q: %s", evil, strings.Join(lines[at+1:], ""), v)
 			}
 		}
+	}
+	if v := judged(append([]string{good[0], strings.Repeat("x", maxText-1) + "\n"}, good[1:]...)); v != Pass {
+		t.Errorf("a line just short enough: %s", v)
 	}
 	for at := 1; at < len(good); at++ {
 		if good[at] == "" || good[at] == "All tests successful.\n" {

@@ -17,7 +17,7 @@ type line struct {
 	off   int64 // of its first byte in the log
 	n     int   // from 1
 	whole bool  // its newline was there
-	plain bool  // neither ":" nor NUL is in it, as in most lines of a build and in hardly any that matters
+	plain bool  // neither ":" nor NUL is in it, nor is it too long, as in most lines of a build and in hardly any that matters
 }
 
 // lineReader reads lines in memory that does not grow with them.
@@ -76,7 +76,7 @@ func (lr *lineReader) take(n int, whole bool) line {
 	if lr.stop < start {
 		lr.seek(start)
 	}
-	l := line{b: lr.buf[start:end], off: lr.off, n: lr.n + 1, whole: whole, plain: lr.stop >= end}
+	l := line{b: lr.buf[start:end], off: lr.off, n: lr.n + 1, whole: whole, plain: lr.stop >= end && n < maxText}
 	if n > 0 && l.b[n-1] == '\r' || n > maxText {
 		l.b = bytes.TrimSuffix(l.b[:min(n, maxText)], []byte("\r"))
 	}

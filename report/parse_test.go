@@ -44,7 +44,7 @@ func TestParseOddBytes(t *testing.T) {
 		{"line ends of Windows", strings.ReplaceAll(head+"ok 1 - TEST 1: a - b\nnot ok 2 - TEST 2: a - b\n", "\n", "\r\n"), 1, 2},
 		{"NUL bytes are lost ones, told once", head + "ok 1 - a" + strings.Repeat("\x00", 32) + "b\nnot ok 2 - x\x00\n", 2, 2},
 		{"broken UTF-8", head + "not ok 1 - \xff\xfe\n", 1, 1},
-		{"a line of a megabyte, and what follows it", head + "ok 1 - " + strings.Repeat("x", 1<<20) + "\nnot ok 2 - y\n", 1, 2},
+		{"a line of a megabyte is told, and what follows it", head + "ok 1 - " + strings.Repeat("x", 1<<20) + "\nnot ok 2 - y\n", 2, 2},
 		{"a lone brace does not hide a log", head + "==1== Invalid read of size 1\n==1== \n{\nnot ok 1 - TEST 1: a - b\n}\n", 2, 1},
 		{"valgrind's lines of two processes that alternate", head + "==1== Invalid read of size 1\n==2== Invalid write of size 2\n==1==    at 0x1: f (a.c:1)\n==2==    at 0x2: g (a.c:2)\n==1== \n==2== \n", 2, 0},
 		{"a sanitizer's report ends where a test goes on", head + "==1==ERROR: AddressSanitizer: SEGV on unknown address 0x0\nnot ok 1 - TEST 1: a - b\n", 2, 1},

@@ -31,7 +31,7 @@ func (lr *lineReader) skim() {
 		if lr.stop < start {
 			lr.seek(start)
 		}
-		if lr.stop < start+i || i > 1 && attention[b[0]] == b[1] || fileLine(b[:i]) {
+		if i >= maxText || lr.stop < start+i || i > 1 && attention[b[0]] == b[1] || fileLine(b[:i]) {
 			break
 		}
 		start += i + 1

@@ -92,7 +92,11 @@ func untarLogs(name string, r io.Reader, read func(string, io.Reader) error) err
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return damaged(name, err)
+			// For whoever reads that is a log of which nothing is left.
+			if err := read(name, unreadable{err}); err != nil {
+				return damaged(name, err)
+			}
+			return nil
 		case h.Typeflag != tar.TypeReg:
 			continue
 		}
@@ -102,6 +106,11 @@ func untarLogs(name string, r io.Reader, read func(string, io.Reader) error) err
 		}
 	}
 }
+
+// unreadable is a log that ends before it begins.
+type unreadable struct{ err error }
+
+func (u unreadable) Read([]byte) (int, error) { return 0, u.err }
 
 // damaged says of a packed log that ends too early what that means.
 func damaged(name string, err error) error {

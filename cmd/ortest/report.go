@@ -85,6 +85,9 @@ func (a *app) writeReport(cmd *cobra.Command, f *reportFlags, args []string) err
 	if err := replaceDir(f.out, func(tmp string) error { return writeSite(cmd.Context(), tmp, site, src) }); err != nil {
 		return errors.Join(bad, err)
 	}
+	for _, t := range in.trouble {
+		fmt.Fprintln(cmd.ErrOrStderr(), "incomplete: "+shownText(t))
+	}
 	if !a.quiet {
 		count := make(map[report.Verdict]int)
 		for _, x := range cells {
