@@ -152,14 +152,17 @@ type run struct {
 	serviceEnv map[string]string // how the tests find the services
 	setup      [][]string        // makes the units of the network true in a lane
 	services   []lane.Service    // that run beside each test file, in its lane
-	memcheck   memcheck         // where the suite's servers run under valgrind
+	memcheck   memcheck          // where the suite's servers run under valgrind
 	total      Total
 	result     Result
 }
 
 func newRun(cfg Config) (*run, error) {
+	cfg, err := cfg.aliases()
+	if err != nil {
+		return nil, err
+	}
 	r := &run{cfg: cfg, src: filepath.Join(cfg.Workspace, cmp.Or(cfg.Project.Dir, cfg.Piece.name())), vars: map[string]string{}, serviceEnv: map[string]string{}}
-	var err error
 	if r.procs, err = newProcs(); err != nil {
 		return nil, err
 	}
@@ -247,7 +250,7 @@ func (r *run) run(ctx context.Context) error {
 }
 
 func (r *run) upToBuild(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.prepare, r.checkout, r.census, r.buildAll, r.memchecked} {
+	for _, step := range []func(context.Context) error{r.prepare, r.checkout, r.census, r.buildAll, r.memchecked, r.cored} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -36,8 +36,6 @@ func TestExamples(t *testing.T) {
 		{"t of fail fails in one more block", "fail", "t", []string{"t/001-greet.t"}, []string{"t/001-greet.t"},
 			[]string{"not ok 10 - t/001-greet.t TEST 3: a greeting in another language - response_body"}, nil},
 		{"t of memory sees nothing", "memory", "t", []string{"t/002-native.t"}, nil, nil, []string{invalid, "not ok"}},
-		{"tv of memory has the read, with its line, and passes", "memory", "tv", []string{"t/002-native.t"}, nil,
-			[]string{"\nt/002-native.t TEST 1: words are counted\n==", invalid, ": greet_words (greet.c:22)\n", "\nResult: PASS\n"}, []string{"not ok"}},
 		{"t of leak sees nothing", "leak", "t", []string{"t/003-state.t"}, nil, nil, []string{"not ok"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -44,14 +44,14 @@ func (k *kernelLog) crashes() []string {
 		case err != nil || n <= 0:
 			return lines
 		}
-		if text := crash(buf[:n]); text != "" {
+		if text := crashLine(buf[:n]); text != "" {
 			lines = append(lines, text)
 		}
 	}
 }
 
-// crash returns the text of a record of /dev/kmsg that tells of one.
-func crash(record []byte) string {
+// crashLine returns the text of a record of /dev/kmsg that tells of one.
+func crashLine(record []byte) string {
 	_, text, _ := bytes.Cut(record, []byte(";"))
 	text, _, _ = bytes.Cut(text, []byte("\n"))
 	if !reCrash.Match(text) {

@@ -14,7 +14,7 @@ func TestCrash(t *testing.T) {
 		{"a record without text", "6,1001,99,-", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := crash([]byte(tt.record)); got != tt.want {
+			if got := crashLine([]byte(tt.record)); got != tt.want {
 				t.Errorf("crash = %q, want %q", got, tt.want)
 			}
 		})

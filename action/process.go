@@ -21,6 +21,10 @@ type command struct {
 	env    []string
 	limit  time.Duration
 	output int64 // bytes; more of it ends the command
+
+	cores bool     // of what dies gdb prints the stack at the end
+	file  string   // the test file that it tests
+	share []string // folders that are its maker's also in a lane
 }
 
 // outcome is how a command ended.

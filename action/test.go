@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ortest/ortest/action/crash"
 	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/report"
 )
@@ -64,15 +65,19 @@ func (r *run) prove(path string) []string {
 // testFile runs one file by itself, in a lane where that is wanted. What it
 // prints goes to log.
 func (r *run) testFile(ctx context.Context, path string, limit time.Duration, log io.Writer) (report.FileResult, error) {
-	c := command{argv: r.prove(path), dir: r.src, env: r.env, limit: limit, output: r.cfg.Limits.Output}
+	c := command{argv: r.prove(path), dir: r.src, env: r.env, limit: limit, output: r.cfg.Limits.Output, file: path, cores: !r.cfg.Mode.Valgrind}
 	var got outcome
 	var err error
 	kernel := openKernelLog()
 	masked := &masker{w: log, secrets: secretsOf(r.cfg.Env)}
+	run := r.onMachine
 	if r.cfg.Lanes {
-		got, err = r.inLane(ctx, c, masked)
+		run = r.inLane
+	}
+	if r.memcheck.dir != "" {
+		got, err = r.memcheck.test(ctx, run, c, masked)
 	} else {
-		got, err = r.procs.run(ctx, c, masked)
+		got, err = run(ctx, c, masked)
 	}
 	crashes := kernel.crashes()
 	if err = errors.Join(err, masked.flush()); err != nil {
@@ -98,20 +103,41 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 	}, nil
 }
 
+// cored says when what crashes will have no stack in the log.
+func (r *run) cored(context.Context) error {
+	if _, other := crash.Pattern(); other != "" && !r.cfg.Mode.Valgrind {
+		r.note("of what crashes there will be no stack: no core is found here, since %s", other)
+	}
+	return nil
+}
+
+// onMachine runs a command where everything else runs.
+func (r *run) onMachine(ctx context.Context, c command, log io.Writer) (outcome, error) {
+	if err := crash.Keep(c.cores); err != nil {
+		return outcome{}, err
+	}
+	begun := time.Now()
+	got, err := r.procs.run(ctx, c, log)
+	if err != nil || !c.cores {
+		return got, err
+	}
+	return got, crash.Report(ctx, crash.Find(c.dir, begun), c.dir, lookPath("gdb", c.env), log)
+}
+
 // inLane runs a command in a lane of its own.
 func (r *run) inLane(ctx context.Context, c command, log io.Writer) (outcome, error) {
 	argv := slices.Clone(c.argv)
 	if argv[0] = lookPath(c.argv[0], c.env); argv[0] == "" {
 		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], exec.ErrNotFound)
 	}
-	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Quota: r.cfg.Limits.Disk, Setup: r.setup, Services: r.services}
+	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Share: c.share, Quota: r.cfg.Limits.Disk, Setup: r.setup, Services: r.services}
 	if r.cfg.Work != "" {
 		if err := os.MkdirAll(r.cfg.Work, 0o755); err != nil {
 			return outcome{}, err
 		}
 		l.Keep = append(l.Keep, r.cfg.Work)
 	}
-	o, err := l.Run(ctx, lane.Command{Argv: argv, Dir: c.dir, Env: c.env, Limit: c.limit, Output: c.output}, log)
+	o, err := l.Run(ctx, lane.Command{Argv: argv, Dir: c.dir, Env: c.env, Limit: c.limit, Output: c.output, Cores: c.cores, Gdb: lookPath("gdb", c.env)}, log)
 	return outcome{
 		exit: o.Exit, signal: o.Signal, timedOut: o.TimedOut, tooMuch: o.TooMuch, wall: o.Wall, cpu: o.CPU, left: o.Left,
 	}, err

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ortest/ortest/action/crash"
 )
 
 // fdTold is where process 1 reports; the standard streams come before it.
@@ -22,6 +25,9 @@ const fdTold = 3
 // setupCaps are what process 1 of an ordinary user needs to set up the lane,
 // and gives up before it runs anything.
 var setupCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER}
+
+// stacks is the word for who reads the cores.
+const stacks = "stacks"
 
 // entered tells process 1 that the lane is set up: it starts itself again then,
 // since capabilities belong to threads and end surely with the program only.
@@ -63,6 +69,9 @@ func receive(r io.Reader, v any) error {
 // Main is process 1 of a lane, with the program's arguments after Word. It
 // returns the exit code of the program.
 func Main(args []string) int {
+	if len(args) > 1 && args[0] == stacks {
+		return printStacks(args[1], args[2:])
+	}
 	if os.Getpid() != 1 {
 		fmt.Fprintln(os.Stderr, "ortest lane: this is no lane; ortest run makes them")
 		return 2
@@ -162,8 +171,14 @@ func serve(r *report) error {
 			return err
 		}
 	}
+	if err := crash.Keep(j.Command.Cores); err != nil {
+		return err
+	}
+	begun := time.Now()
 	var err error
-	r.Outcome, err = family.run(j.Command, hungUp)
+	if r.Outcome, err = family.run(j.Command, hungUp); err == nil && j.Command.Cores {
+		family.stacks(j.Command, begun, hungUp)
+	}
 	return err
 }
 
@@ -206,6 +221,46 @@ func (f *family) run(c Command, hungUp <-chan struct{}) (Outcome, error) {
 	}
 	o.CPU = all - services
 	return o, nil
+}
+
+// stacks has the cores read that the command left. A program of its own does it,
+// since process 1 waits for whoever ends.
+func (f *family) stacks(c Command, begun time.Time, hungUp <-chan struct{}) {
+	cores := crash.Find(c.Dir, begun)
+	select {
+	case <-hungUp:
+		return
+	default:
+	}
+	if len(cores) == 0 {
+		return
+	}
+	f.drain()
+	pid, err := f.start(append([]string{"/proc/self/exe", Word, stacks, c.Gdb}, cores...), c.Dir, c.Env, os.Stdout)
+	for err == nil {
+		select {
+		case d := <-f.dead:
+			if d.pid == pid {
+				return
+			}
+		case <-hungUp:
+			f.end()
+			return
+		}
+	}
+}
+
+// printStacks is that program.
+func printStacks(gdb string, cores []string) int {
+	dir, err := os.Getwd() // of the command
+	if err != nil {
+		return 3
+	}
+	if err := crash.Report(context.Background(), cores, dir, gdb, os.Stdout); err != nil {
+		fmt.Println("ortest: read cores:", err)
+		return 3
+	}
+	return 0
 }
 
 // left names the processes that still run and do not end by themselves.

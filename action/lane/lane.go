@@ -32,6 +32,7 @@ const Word = "lane"
 type Lane struct {
 	Keep     []string   `json:"keep,omitempty"`     // absolute folders that must be seen also below /tmp; each can be written, and changes are lost
 	Dirs     []string   `json:"dirs,omitempty"`     // absolute folders that are made
+	Share    []string   `json:"share,omitempty"`    // absolute folders that exist; what is written into them stays
 	Quota    int64      `json:"quota,omitempty"`    // bytes that may be written to files; 0: half of the machine's memory
 	Setup    [][]string `json:"setup,omitempty"`    // commands that change the lane's network, such as ip and nft; run first, with the rights that this needs
 	Services []Service  `json:"services,omitempty"` // started in this order, before the command
@@ -53,7 +54,9 @@ type Command struct {
 	Dir    string        `json:"dir"`
 	Env    []string      `json:"env"`
 	Limit  time.Duration `json:"limit"`
-	Output int64         `json:"-"` // bytes of output, after which it is ended
+	Cores  bool          `json:"cores,omitempty"` // what dies leaves a core, of which Gdb prints the stack at the end
+	Gdb    string        `json:"gdb,omitempty"`   // a path; "" prints who died
+	Output int64         `json:"-"`               // bytes of output, after which it is ended
 }
 
 // Outcome is how a command ended.

@@ -41,6 +41,10 @@ func mounts(l Lane) error {
 	if err != nil {
 		return err
 	}
+	share, err := openAll(l.Share)
+	if err != nil {
+		return err
+	}
 	top, err := topLevel()
 	if err != nil {
 		return err
@@ -61,6 +65,12 @@ func mounts(l Lane) error {
 		if err := os.MkdirAll(newRoot+dir, 0o755); err != nil {
 			return err
 		}
+	}
+	for i, dir := range l.Share {
+		if err := b.bind(share[i], dir); err != nil {
+			return fmt.Errorf("share %s: %w", dir, err)
+		}
+		unix.Close(share[i])
 	}
 	return b.pivot()
 }

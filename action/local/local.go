@@ -180,7 +180,7 @@ func (g *goal) conclude(cfg Config) (Goal, error) {
 			total.Add(last.File, last.Log)
 		}
 	}
-	add(report.Entry{End: &end}, []byte(total.String()))
+	add(report.Entry{End: &end}, []byte(g.suite.Closing()+total.String()))
 	out.Evidence = report.Evidence{Goal: g.goal.String(), Pieces: []report.PieceEvidence{piece}}
 	var err error
 	if out.Result, err = cfg.Judge(out.Evidence); err != nil {
