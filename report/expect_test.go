@@ -263,17 +263,15 @@ func TestLeakWithinItsSlope(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for step, want := range map[string]Verdict{"12": Known, "13": Fail} {
-		var n int
-		fmt.Sscan(step, &n)
+	for step, want := range map[int]Verdict{12: Known, 13: Fail} {
 		var samples []string
 		for i := range 100 {
-			samples = append(samples, fmt.Sprint(4000+i*n))
+			samples = append(samples, fmt.Sprint(4000+i*step))
 		}
-		log := "making tl-x ...\nt/a.t TEST 1: x\nLeakTest: [" + strings.Join(samples, " ") + "]\nLeakTest: k=" + step + ".0\n" +
+		log := "making tl-x ...\nt/a.t TEST 1: x\nLeakTest: [" + strings.Join(samples, " ") + "]\nLeakTest: k=" + fmt.Sprint(step) + ".0\n" +
 			"t/a.t .. ok\nAll tests successful.\nFiles=1, Tests=4,  2 wallclock secs ( 0.01 usr )\nResult: PASS\n" + lastLine
 		if g := judgeLog(t, log, exps); g.Verdict != want {
-			t.Errorf("a slope of exactly %s where 12 is allowed: %s, want %s: %s", step, g.Verdict, want, strings.Join(g.Why, " "))
+			t.Errorf("a slope of exactly %d where 12 is allowed: %s, want %s: %s", step, g.Verdict, want, strings.Join(g.Why, " "))
 		}
 	}
 }

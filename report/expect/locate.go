@@ -27,7 +27,7 @@ func Locate(f report.TestFile, title string, number int) (report.Block, Place) {
 	best, near := report.Block{}, Gone
 	least := 0
 	for _, b := range f.Blocks {
-		place := Gone
+		var place Place
 		d := distance(b.Title, title)
 		switch numbered := number != 0 && b.Number == number; {
 		case b.Title == title && (number == 0 || numbered):
