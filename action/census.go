@@ -48,7 +48,11 @@ func (r *run) census(context.Context) error {
 		if !plain(path) {
 			return &stopped{PhaseCheckout, fmt.Sprintf("the test file %.200q has a name that cannot be reported", path)}
 		}
-		r.result.Manifest.Files = append(r.result.Manifest.Files, report.ReadTestFile(path, r.source(root, path)))
+		read := report.ReadTestFile
+		if strings.HasSuffix(path, ".lua") {
+			read = readSpec
+		}
+		r.result.Manifest.Files = append(r.result.Manifest.Files, read(path, r.source(root, path)))
 	}
 	// What the plan has not heard of must be missed by somebody.
 	for _, path := range all {
