@@ -166,7 +166,7 @@ func newRun(cfg Config) (*run, error) {
 	if r.procs, err = newProcs(); err != nil {
 		return nil, err
 	}
-	if r.spool, err = openSpool(cfg.Spool, cfg.Log); err != nil {
+	if r.spool, err = openSpool(cfg.Spool, cfg.Log, secretsOf(cfg.Env)); err != nil {
 		return nil, err
 	}
 	if r.tmp, err = os.MkdirTemp(cfg.Temp, "ortest-"); err != nil {
@@ -251,7 +251,13 @@ func (r *run) run(ctx context.Context) error {
 
 func (r *run) upToBuild(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{r.prepare, r.checkout, r.census, r.buildAll, r.memchecked, r.cored} {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		var stop *stopped
+		if errors.As(err, &stop) {
+			// It may quote what a build printed.
+			stop.reason = hide(stop.reason, secretsOf(r.cfg.Env))
+		}
+		if err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

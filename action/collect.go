@@ -24,6 +24,8 @@ type spool struct {
 	log   *os.File
 	bytes int64
 
+	masked masker // what is written passes it
+
 	kept  *report.PieceEvidence // what was put, while it is no more than maxKept
 	next  []byte
 	total int
@@ -33,8 +35,9 @@ type spool struct {
 const maxKept = 64 << 20
 
 // openSpool refuses a folder that holds entries: those of two pieces would mix.
-func openSpool(dir string, print io.Writer) (*spool, error) {
+func openSpool(dir string, print io.Writer, secrets [][]byte) (*spool, error) {
 	s := &spool{dir: dir, print: print, kept: new(report.PieceEvidence)}
+	s.masked = masker{w: writer(s.write), secrets: secrets}
 	if dir == "" {
 		return s, nil
 	}
@@ -51,9 +54,17 @@ func (s *spool) path(ext string) string {
 	return filepath.Join(s.dir, fmt.Sprintf("%06d.%s", s.seq, ext))
 }
 
-// Write appends to the log of the next entry. That nobody reads what is printed
-// is no reason to stop.
-func (s *spool) Write(b []byte) (int, error) {
+// Write appends to the log of the next entry, without the secrets.
+func (s *spool) Write(b []byte) (int, error) { return s.masked.Write(b) }
+
+// writer is a function as an io.Writer.
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }
+
+// write takes what has no secrets. That nobody reads what is printed is no reason
+// to stop.
+func (s *spool) write(b []byte) (int, error) {
 	_, _ = s.print.Write(b)
 	s.keep(b)
 	if s.dir == "" {
@@ -84,6 +95,9 @@ func (s *spool) keep(b []byte) {
 
 // put ends an entry and hands it over.
 func (s *spool) put(e report.Entry) error {
+	if err := s.masked.flush(); err != nil {
+		return err
+	}
 	e.Seq, e.Bytes = s.seq, s.bytes
 	if s.kept != nil {
 		s.kept.Entries, s.kept.Logs, s.next = append(s.kept.Entries, e), append(s.kept.Logs, s.next), nil
@@ -92,7 +106,7 @@ func (s *spool) put(e report.Entry) error {
 		s.seq, s.bytes = s.seq+1, 0
 		return nil
 	}
-	if _, err := s.Write(nil); err != nil {
+	if _, err := s.write(nil); err != nil {
 		return err
 	}
 	if err := s.close(); err != nil {

@@ -84,14 +84,19 @@ func (m *masker) at(b []byte) (n int, open bool) {
 
 // flush writes what was held back.
 func (m *masker) flush() error {
-	b := m.held
+	b := hide(string(m.held), m.secrets)
 	m.held = nil
-	for _, s := range m.secrets {
-		b = bytes.ReplaceAll(b, s, []byte(hidden))
-	}
-	if len(b) == 0 {
+	if b == "" {
 		return nil
 	}
-	_, err := m.w.Write(b)
+	_, err := io.WriteString(m.w, b)
 	return err
+}
+
+// hide hides secrets in what is whole.
+func hide(text string, secrets [][]byte) string {
+	for _, s := range secrets {
+		text = strings.ReplaceAll(text, string(s), hidden)
+	}
+	return text
 }

@@ -38,3 +38,21 @@ func TestSecretsAreHidden(t *testing.T) {
 		})
 	}
 }
+
+func TestNoSecretOfABuildIsTold(t *testing.T) {
+	const secret = "ghs_0123456789abcdef"
+	project := script()
+	project.Build = [][]string{{"sh", "-c", "printf '%s' 'key '" + secret[:9] + "; printf '%s\\n' " + secret[9:] + "; echo a.c:1:1: error: " + secret + " >&2; exit 1"}}
+	cfg := config(t, project, "t", one("t/a.t", "print qq{1..1\\nok 1\\n};\n"))
+	cfg.Env = append(cfg.Env, "GITHUB_TOKEN="+secret)
+	var printed strings.Builder
+	cfg.Log = &printed
+	result, ev := ran(t, cfg)
+	logs := printed.String() + result.End.Reason
+	for _, l := range ev.Logs {
+		logs += string(l)
+	}
+	if strings.Contains(logs, secret) || !strings.Contains(logs, "\nkey ***\n") || !strings.Contains(result.End.Reason, "error: ***") {
+		t.Errorf("%s\nthe reason: %s", logs, result.End.Reason)
+	}
+}

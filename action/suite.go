@@ -35,6 +35,9 @@ func Open(ctx context.Context, cfg Config) (*Suite, error) {
 	case err != nil:
 		return nil, errors.Join(err, r.close())
 	}
+	if err := r.spool.masked.flush(); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
 	return &Suite{r}, nil
 }
 
