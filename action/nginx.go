@@ -248,9 +248,11 @@ func (r *run) module(path, dir string) (string, error) {
 		r.note("nginx is built without %s: %s is missing", s.Name, s.Requires)
 		return "", nil
 	}
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil {
-		return real, nil
+	if target, err := os.Readlink(path); err == nil {
+		return target, nil
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
 	}
 	if filepath.Dir(path) != filepath.Clean(r.cfg.Workspace) {
 		return "", &stopped{PhaseBuild, fmt.Sprintf("the build script adds the module %s, and there is none", path)}
