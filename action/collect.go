@@ -37,7 +37,7 @@ const maxKept = 64 << 20
 // openSpool refuses a folder that holds entries: those of two pieces would mix.
 func openSpool(dir string, print io.Writer, secrets [][]byte) (*spool, error) {
 	s := &spool{dir: dir, print: print, kept: new(report.PieceEvidence)}
-	s.masked = masker{w: writer(s.write), secrets: secrets}
+	s.masked.secrets = secrets
 	if dir == "" {
 		return s, nil
 	}
@@ -55,7 +55,10 @@ func (s *spool) path(ext string) string {
 }
 
 // Write appends to the log of the next entry, without the secrets.
-func (s *spool) Write(b []byte) (int, error) { return s.masked.Write(b) }
+func (s *spool) Write(b []byte) (int, error) {
+	s.masked.w = writer(s.write)
+	return s.masked.Write(b)
+}
 
 // writer is a function as an io.Writer.
 type writer func([]byte) (int, error)

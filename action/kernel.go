@@ -2,15 +2,27 @@ package action
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
 // kernelLog reads what the kernel said since it was opened: of a server that
 // crashed, the test sees no more than a connection that ended.
-type kernelLog struct{ fd int }
+//
+// The kernel speaks of the whole machine, on which other files are tested. Whose
+// a process was is looked up while it still dies.
+type kernelLog struct {
+	fd    int
+	root  atomic.Int64 // what the test file's processes descend from
+	stop  chan struct{}
+	lines chan []string
+}
 
 // Crashes are named in many ways; the old driver looked for the first only.
 var reCrash = regexp.MustCompile(`segfault at |general protection|trap divide error|trap invalid opcode|trap stack segment|traps: `)
@@ -25,7 +37,17 @@ func openKernelLog() *kernelLog {
 		unix.Close(fd)
 		return nil
 	}
-	return &kernelLog{fd}
+	k := &kernelLog{fd: fd, stop: make(chan struct{}), lines: make(chan []string, 1)}
+	k.root.Store(int64(os.Getpid()))
+	go k.watch()
+	return k
+}
+
+// within says that the test file's processes descend from this one.
+func (k *kernelLog) within(pid int) {
+	if k != nil {
+		k.root.Store(int64(pid))
+	}
 }
 
 // crashes returns the lines of crashes and closes the log.
@@ -33,8 +55,29 @@ func (k *kernelLog) crashes() []string {
 	if k == nil {
 		return nil
 	}
+	close(k.stop)
+	return <-k.lines
+}
+
+const kernelTick = 50 // milliseconds
+
+// watch reads until it is stopped, and then what is left.
+func (k *kernelLog) watch() {
 	defer unix.Close(k.fd)
 	var lines []string
+	for last := false; !last; {
+		select {
+		case <-k.stop:
+			last = true
+		default:
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(k.fd), Events: unix.POLLIN}}, kernelTick)
+		}
+		lines = k.read(lines)
+	}
+	k.lines <- lines
+}
+
+func (k *kernelLog) read(lines []string) []string {
 	buf := make([]byte, 8<<10) // a record is no longer
 	for {
 		n, err := unix.Read(k.fd, buf)
@@ -44,11 +87,41 @@ func (k *kernelLog) crashes() []string {
 		case err != nil || n <= 0:
 			return lines
 		}
-		if text := crashLine(buf[:n]); text != "" {
+		if text := crashLine(buf[:n]); text != "" && !elsewhere(text, int(k.root.Load())) {
 			lines = append(lines, text)
 		}
 	}
 }
+
+var reWho = regexp.MustCompile(`\[([0-9]+)\]:? `)
+
+// elsewhere tells that the process of a line descends from another than root.
+// It is not said of one that is gone, nor where the kernel's numbers are not ours.
+func elsewhere(line string, root int) bool {
+	m := reWho.FindStringSubmatch(line)
+	if ns, err := os.Readlink("/proc/self/ns/pid"); m == nil || err != nil || ns != firstPIDs {
+		return false
+	}
+	pid, _ := strconv.Atoi(m[1])
+	for range 100 {
+		if pid == root {
+			return false
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return false
+		}
+		q, ok := parseStat(pid, stat)
+		if !ok || q.parent == 0 {
+			return ok
+		}
+		pid = q.parent
+	}
+	return false
+}
+
+// firstPIDs is the machine's own namespace of processes, in every kernel.
+const firstPIDs = "pid:[4026531836]"
 
 // crashLine returns the text of a record of /dev/kmsg that tells of one.
 func crashLine(record []byte) string {

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -40,5 +41,31 @@ func TestACrashOfTheFileIsInItsLog(t *testing.T) {
 	}
 	if log := logOf(t, ev, "t/b.t"); strings.Contains(log, "Segmentation Fault") {
 		t.Errorf("the crash is in the log of the next file:\n%s", log)
+	}
+}
+
+func TestACrashElsewhereIsNotOurs(t *testing.T) {
+	if ns, err := os.Readlink("/proc/self/ns/pid"); err != nil || ns != firstPIDs {
+		t.Logf("here the kernel's numbers are not ours: %s, %v", ns, err)
+		return
+	}
+	self := os.Getpid()
+	line := func(pid int) string { return fmt.Sprintf("dies[%d]: segfault at 0 ip 0 sp 0 error 4", pid) }
+	for _, tt := range []struct {
+		name string
+		line string
+		root int
+		want bool
+	}{
+		{"itself", line(self), self, false},
+		{"a descendant", line(self), os.Getppid(), false},
+		{"somebody else's", line(os.Getppid()), self, true},
+		{"one that is gone", line(1 << 30), self, false},
+		{"a line without a process", "traps: something", self, false},
+		{"a trap", fmt.Sprintf("traps: a[%d] trap divide error", os.Getppid()), self, true},
+	} {
+		if got := elsewhere(tt.line, tt.root); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
 	}
 }

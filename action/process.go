@@ -22,9 +22,10 @@ type command struct {
 	limit  time.Duration
 	output int64 // bytes; more of it ends the command
 
-	cores bool     // of what dies gdb prints the stack at the end
-	file  string   // the test file that it tests
-	share []string // folders that are its maker's also in a lane
+	cores bool          // of what dies gdb prints the stack at the end
+	begun func(pid int) // is told what all of it in a lane descends from
+	file  string        // the test file that it tests
+	share []string      // folders that are its maker's also in a lane
 }
 
 // outcome is how a command ended.

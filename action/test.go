@@ -69,6 +69,7 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 	var got outcome
 	var err error
 	kernel := openKernelLog()
+	c.begun = kernel.within
 	masked := &masker{w: log, secrets: secretsOf(r.cfg.Env)}
 	run := r.onMachine
 	if r.cfg.Lanes {
@@ -130,7 +131,7 @@ func (r *run) inLane(ctx context.Context, c command, log io.Writer) (outcome, er
 	if argv[0] = lookPath(c.argv[0], c.env); argv[0] == "" {
 		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], exec.ErrNotFound)
 	}
-	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Share: c.share, Quota: r.cfg.Limits.Disk, Setup: r.setup, Services: r.services}
+	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Share: c.share, Begun: c.begun, Quota: r.cfg.Limits.Disk, Setup: r.setup, Services: r.services}
 	if r.cfg.Work != "" {
 		if err := os.MkdirAll(r.cfg.Work, 0o755); err != nil {
 			return outcome{}, err

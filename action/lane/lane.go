@@ -36,6 +36,7 @@ type Lane struct {
 	Quota    int64      `json:"quota,omitempty"`    // bytes that may be written to files; 0: half of the machine's memory
 	Setup    [][]string `json:"setup,omitempty"`    // commands that change the lane's network, such as ip and nft; run first, with the rights that this needs
 	Services []Service  `json:"services,omitempty"` // started in this order, before the command
+	Begun    func(int)  `json:"-"`                  // is told process 1's number on the machine; nil is not
 }
 
 // Service is a server that runs beside the command.
@@ -92,6 +93,9 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 		return Outcome{}, fmt.Errorf("make lane: %w", err)
 	}
 	defer p.close()
+	if l.Begun != nil {
+		l.Begun(p.cmd.Process.Pid)
+	}
 	sink := &capped{w: out, left: c.Output, full: p.hangUp}
 	var work sync.WaitGroup
 	work.Go(func() { sink.copy(p.output) })
