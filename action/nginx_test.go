@@ -18,7 +18,11 @@ import (
 func building(t *testing.T, env ...string) *run {
 	t.Helper()
 	work := t.TempDir()
-	r := &run{src: filepath.Join(work, "my-module"), spool: &spool{print: io.Discard}, vars: map[string]string{}, tmp: t.TempDir(), buildEnv: env}
+	quiet, err := openSpool("", io.Discard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{src: filepath.Join(work, "my-module"), spool: quiet, vars: map[string]string{}, tmp: t.TempDir(), buildEnv: env}
 	r.cfg.Workspace = work
 	for _, s := range []recipe.Source{
 		{Name: "other", Repo: "https://github.com/a/other-module"},
