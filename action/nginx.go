@@ -3,6 +3,7 @@ package action
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,8 @@ func (r *run) nginx(ctx context.Context) error {
 
 // notBuilt is a stop, unless it is one or the run is at its end.
 func (r *run) notBuilt(ctx context.Context, what string, err error) error {
-	if _, ok := err.(*stopped); ok || ctx.Err() != nil {
+	var stop *stopped
+	if errors.As(err, &stop) || ctx.Err() != nil {
 		return cmp.Or(ctx.Err(), err)
 	}
 	return &stopped{PhaseBuild, fmt.Sprintf("build %s: %v", what, err)}

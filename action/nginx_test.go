@@ -24,14 +24,12 @@ func building(t *testing.T, env ...string) *run {
 	}
 	r := &run{src: filepath.Join(work, "my-module"), spool: quiet, vars: map[string]string{}, tmp: t.TempDir(), buildEnv: env}
 	r.cfg.Workspace = work
-	for _, s := range []recipe.Source{
+	r.cfg.Project.Recipe.Sources = []recipe.Source{
 		{Name: "other", Repo: "https://github.com/a/other-module"},
 		{Name: "library", Repo: "https://github.com/a/library-module", Requires: "LIBRARY", Optional: true},
 		{Name: "gone", Repo: "https://github.com/a/gone-module", Optional: true},
 		{Name: "needed", Repo: "https://github.com/a/needed-module"},
 		{Name: "lua", Repo: "https://github.com/a/lua-module", Requires: "LUAJIT"},
-	} {
-		r.cfg.Project.Recipe.Sources = append(r.cfg.Project.Recipe.Sources, s)
 	}
 	for _, dir := range []string{"my-module/t/fake", "other-module", "library-module", "lua-module"} {
 		if err := os.MkdirAll(filepath.Join(work, dir), 0o755); err != nil {

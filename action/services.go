@@ -145,7 +145,7 @@ func (r *run) ownData(s recipe.Service, data string) (string, error) {
 	if !s.Unprivileged || os.Geteuid() != 0 {
 		return own, nil
 	}
-	return own, filepath.WalkDir(own, func(path string, d os.DirEntry, err error) error {
+	return own, filepath.WalkDir(own, func(path string, _ os.DirEntry, err error) error {
 		return cmp.Or(err, os.Lchown(path, nobody, nobody))
 	})
 }
@@ -156,8 +156,7 @@ func freePort(s recipe.Service) (int, error) {
 	for _, port := range []int{s.Port, 0} {
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
-			defer l.Close()
-			return l.Addr().(*net.TCPAddr).Port, nil
+			return l.Addr().(*net.TCPAddr).Port, l.Close()
 		}
 		if len(s.Env) == 0 {
 			return 0, fmt.Errorf("port %d of 127.0.0.1 is taken, and the suite knows no other: %w", s.Port, err)
@@ -199,7 +198,7 @@ func (r *run) startHere(ctx context.Context, s lane.Service) error {
 		case err := <-ended:
 			ended <- err
 			if len(s.Check) > 0 || time.Now().After(until) || err != nil {
-				return fmt.Errorf("it ended: %v: %s", err, lastLines(log.Name()))
+				return fmt.Errorf("it ended: %w: %s", cmp.Or(err, errors.New("exit status 0")), lastLines(log.Name()))
 			}
 		case <-ctx.Done():
 			timer.Stop()
