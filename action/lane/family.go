@@ -101,6 +101,7 @@ func (f *family) end() []death {
 	var died []death
 	for until := time.Now().Add(closing / 2); time.Now().Before(until); {
 		if err := unix.Kill(-1, unix.SIGKILL); err == unix.ESRCH {
+			time.Sleep(2 * time.Millisecond) // who was taken off the table is about to be told
 			return append(died, f.drain()...)
 		}
 		died = append(died, f.drain()...)
