@@ -167,7 +167,6 @@ func (w *watch) one(ctx context.Context, f *file, beside bool) (good bool, err e
 	}
 	verdict := f.verdict(judged)
 	if beside && verdict != report.Pass && verdict != report.Known {
-		f.again = true
 		w.failedBeside(f, result)
 		return false, f.goal.records.write(recordBeside, result, log.Bytes())
 	}
@@ -239,6 +238,7 @@ func (w *watch) ended(f *file, result report.FileResult, verdict report.Verdict)
 func (w *watch) failedBeside(f *file, result report.FileResult) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	f.again = true
 	w.progress("[%*s/%d] %s %s: failed beside others, %.1f s; will run alone", len(fmt.Sprint(w.all)), "-", w.all, f.goal.goal, f.test.Path, result.Seconds)
 }
 
