@@ -160,7 +160,7 @@ func (s *scan) crash(l line) {
 	b := l.b
 	switch {
 	case bytes.HasSuffix(b, []byte("(core dumped)")), bytes.HasPrefix(b, []byte("Segmentation fault")), slices.Contains(signals, string(b)),
-		slices.ContainsFunc(lastWords, func(w string) bool { return strings.HasPrefix(string(b), w) }),
+		begins(b, lastWords),
 		b[0] == '-' && bytes.Contains(b, []byte("-- VALGRIND INTERNAL ERROR")):
 		s.died(l, s.text(b))
 	case bytes.HasPrefix(b, []byte("SUMMARY: ")) && bytes.Contains(b, []byte("Sanitizer: ")):
@@ -171,6 +171,16 @@ func (s *scan) crash(l line) {
 			s.add(f)
 		}
 	}
+}
+
+// begins reports whether a line starts with one of the words.
+func begins(b []byte, words []string) bool {
+	for _, w := range words {
+		if b[0] == w[0] && len(b) >= len(w) && string(b[:len(w)]) == w {
+			return true
+		}
+	}
+	return false
 }
 
 // died keeps what a shell says of a process that a signal ended.
