@@ -46,7 +46,7 @@ test: test-packages build ## vet and all tests (PKG=./report for one package)
 
 .PHONY: check
 check: test-packages check-packages build format vet lint workflows modules generated ## everything that CI checks: formats, linters, modules, generated files, tests under the race detector
-	go test -race -short -shuffle=on -timeout $(TIMEOUT) ./...
+	go test -race -short -shuffle=on -p 1 -timeout $(TIMEOUT) ./...
 
 .PHONY: bench
 bench: export OPSBOY := $(abspath $(OPSBOY))

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -15,10 +16,10 @@ func TestPricesOfAWS(t *testing.T) {
 	const list = `{"FormatVersion":"aws_v1","PriceList":["{\"terms\":{\"OnDemand\":{\"a\":{\"priceDimensions\":{\"b\":{\"unit\":\"Hrs\",\"pricePerUnit\":{\"USD\":\"6.0\"}}}}}},\"publicationDate\":\"2026-11-19T22:18:46Z\"}"]}`
 	const spot = `<DescribeSpotPriceHistoryResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><spotPriceHistorySet><item><spotPrice>3.0</spotPrice>` +
 		`<timestamp>2026-11-21T01:02:03.000Z</timestamp></item></spotPriceHistorySet></DescribeSpotPriceHistoryResponse>`
-	refuse := false
+	var refuse atomic.Bool
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case refuse:
+		case refuse.Load():
 			http.Error(w, `{"__type":"AccessDeniedException","message":"no"}`, http.StatusBadRequest)
 		case r.Header.Get("X-Amz-Target") != "":
 			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -48,7 +49,7 @@ func TestPricesOfAWS(t *testing.T) {
 		{"simulate pays them too", false, "simulate -q --runs 1 --error 0 --spot-interruptions 0 --no-capacity 0 --pick-up 0s", "p50                10             10      0.50", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			refuse = tt.refuse
+			refuse.Store(tt.refuse)
 			var out, errs bytes.Buffer
 			code := run(t.Context(), append(strings.Fields(tt.args), "t-ngx_drizzle"), nil, &out, &errs)
 			if code != exitGood || !strings.Contains(out.String(), tt.out) || !strings.Contains(errs.String(), tt.err) {

@@ -51,7 +51,7 @@ type whole struct {
 	work   *fleettest.Work
 	store  *fleettest.Store
 	fleet  *runnerfleet.Fleet
-	api    *runnerfleet.API
+	api    atomic.Pointer[runnerfleet.API]
 	key    *rsa.PrivateKey // AWS's
 	faults fleettest.Faults
 	random *mrand.Rand
@@ -101,11 +101,13 @@ func (w *whole) start() {
 			MaxInstances: 200, MaxAge: 2 * time.Hour, BootGrace: 10 * time.Minute, Silence: 2 * time.Minute, Settle: 30 * time.Second,
 		},
 	}
-	w.api = &runnerfleet.API{Store: w.store, Work: w.work, Attest: cloud, Key: w.fleet.Key, Wake: w.fleet.Wake, Log: log}
+	w.api.Store(&runnerfleet.API{Store: w.store, Work: w.work, Attest: cloud, Key: w.fleet.Key, Wake: w.fleet.Wake, Log: log})
 }
 
 // RoundTrip takes an agent's call to the process that lives now.
-func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) { return direct{w.api}.RoundTrip(r) }
+func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	return direct{w.api.Load()}.RoundTrip(r)
+}
 
 func (w *whole) chance(p float64) bool { return w.draw() < p }
 
