@@ -29,7 +29,7 @@ type Config struct {
 	Fresh    bool                                             // begin anew what was begun before
 	Shuffle  uint64                                           // seed of the order; 0: longest first, and in the suite's order for one job
 	Open     func(plan.Goal) (action.Config, error)           // how a goal is made ready; Log is set here
-	Judge    func(report.Evidence) (report.GoalResult, error) // weighs a goal, or one of its files
+	Judge    func(report.Evidence) (report.GoalResult, error) // weighs a goal, or one of its files; several at once
 	Estimate func(plan.Goal, report.TestFile) plan.File       // what is known of a file's duration
 	Deliver  func(Outcome) error                              // takes what was run before its records are removed; nil does nothing
 	Progress io.Writer                                        // a line for each thing that ended

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +32,7 @@ type judging struct {
 	sources                        string // a directory of checkouts or repositories
 
 	catalog *catalog.Catalog
+	mu      sync.Mutex                      // known: the lanes of a run judge at once
 	known   map[string][]report.Expectation // by project
 	now     time.Time
 	bases   map[string]report.GoalResult // by goal
@@ -210,17 +212,22 @@ func (j *judging) expects(goal string) ([]report.Expectation, error) {
 	if err != nil {
 		return nil, nil // no project: nothing is expected of it
 	}
-	if exps, ok := j.known[g.Project]; ok {
+	j.mu.Lock()
+	exps, ok := j.known[g.Project]
+	j.mu.Unlock()
+	if ok {
 		return exps, nil
 	}
 	name, text, err := j.expectationFile(g.Project)
 	if err != nil {
 		return nil, err
 	}
-	exps, err := report.ReadExpectations(name, text)
+	exps, err = report.ReadExpectations(name, text)
 	if err != nil {
 		return nil, usage(fmt.Errorf("%w\nnothing is judged while the expectations cannot be read", err))
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.known[g.Project] = exps
 	return exps, nil
 }
