@@ -153,7 +153,7 @@ func TestARunIsDrivenByOneJobAtATime(t *testing.T) {
 	const entries = 60
 	var mu sync.Mutex
 	busy, drives, seen := false, 0, 0
-	done := make(chan struct{})
+	added, done := make(chan struct{}), make(chan struct{})
 	h.Drive = func(ctx context.Context, run string) error {
 		mu.Lock()
 		if busy {
@@ -163,6 +163,7 @@ func TestARunIsDrivenByOneJobAtATime(t *testing.T) {
 		drives++
 		mu.Unlock()
 		all, err := s.Entries(ctx, run, "p1")
+		<-added // however busy the machine, the entries come within one drive
 		mu.Lock()
 		defer mu.Unlock()
 		busy = false
@@ -179,6 +180,7 @@ func TestARunIsDrivenByOneJobAtATime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	close(added)
 	select {
 	case <-done:
 	case <-time.After(20 * time.Second):
@@ -186,7 +188,7 @@ func TestARunIsDrivenByOneJobAtATime(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if drives > entries/2 { // on a machine too busy for a real burst
+	if drives > entries/4 {
 		t.Errorf("a burst of %d entries made %d drives", entries, drives)
 	}
 }
