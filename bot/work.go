@@ -187,6 +187,16 @@ func (b *Bot) Finished(ctx context.Context, in runnerfleet.Instance, piece strin
 	return b.again(ctx, run, id, attempt, why)
 }
 
+// Holds says whether a piece is still the instance's: what was cancelled is not,
+// and what is complete is until its runner has ended.
+func (b *Bot) Holds(ctx context.Context, in runnerfleet.Instance, piece string) error {
+	_, _, _, err := b.owned(ctx, in, piece)
+	if errors.Is(err, errComplete) {
+		return nil
+	}
+	return err
+}
+
 // leavePiece notes that an instance is rid of a piece that was cancelled.
 func (b *Bot) leavePiece(ctx context.Context, in runnerfleet.Instance, piece string) error {
 	run, id, attempt, err := parseWireID(piece)

@@ -237,7 +237,8 @@ func (a *API) finished(w http.ResponseWriter, r *http.Request, in Instance) erro
 }
 
 func (a *API) heartbeat(w http.ResponseWriter, r *http.Request, in Instance) error {
-	if err := a.decode(w, r, &struct{}{}); err != nil {
+	var b beating
+	if err := a.decode(w, r, &b); err != nil {
 		return err
 	}
 	in, err := a.move(r, in.ID, event{kind: beat})
@@ -246,6 +247,11 @@ func (a *API) heartbeat(w http.ResponseWriter, r *http.Request, in Instance) err
 	}
 	if !in.live() {
 		return ErrNoMore
+	}
+	if b.Piece != "" {
+		if err := a.Work.Holds(r.Context(), in, b.Piece); err != nil {
+			return err
+		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,13 +23,14 @@ import (
 //
 //	ErrNoMore    the instance has ended: power off
 //	ErrRefused   of Enrol: this agent will never be let in
-//	ErrStale     of Entry and Finished: drop the piece
+//	ErrStale     of Entry, Finished and Heartbeat: drop the piece
 //	ErrInvalid   of Entry: drop the entry
 type Client struct {
 	base     string
 	instance string
 	secret   string
 	http     *http.Client
+	piece    atomic.Pointer[string] // that was handed out last and is not finished
 }
 
 // NewClient draws the secret that will speak for the instance. base is the
@@ -71,6 +73,9 @@ func (c *Client) Next(ctx context.Context) (Assignment, time.Duration, error) {
 	var job Assignment
 	h, err := c.post(ctx, "next", struct{}{}, &job)
 	if err != nil || job.Piece != "" {
+		if err == nil {
+			c.piece.Store(&job.Piece)
+		}
 		return job, 0, err
 	}
 	s, err := strconv.Atoi(h.Get("Retry-After"))
@@ -96,13 +101,23 @@ func (c *Client) Entry(ctx context.Context, piece string, meta json.RawMessage, 
 
 // Finished says how the runner of a piece ended; see Work.Finished.
 func (c *Client) Finished(ctx context.Context, piece string, exit int, reason string) error {
+	c.piece.Store(nil)
 	_, err := c.post(ctx, "finished", finish{Piece: piece, Exit: exit, Reason: reason}, nil)
 	return err
 }
 
-// Heartbeat says that the agent lives.
+// Heartbeat says that the agent lives and has the piece of the last Next, until
+// that is finished. ErrStale: that piece is not the instance's any more.
 func (c *Client) Heartbeat(ctx context.Context) error {
-	_, err := c.post(ctx, "heartbeat", struct{}{}, nil)
+	var b beating
+	p := c.piece.Load()
+	if p != nil {
+		b.Piece = *p
+	}
+	_, err := c.post(ctx, "heartbeat", b, nil)
+	if errors.Is(err, ErrStale) && c.piece.Load() != p {
+		return nil // it was finished meanwhile
+	}
 	return err
 }
 

@@ -182,6 +182,8 @@ type Work interface {
 	// -1 and why it never ran or was killed. A piece that is not this instance's
 	// any more: ErrStale.
 	Finished(ctx context.Context, in Instance, piece string, exit int, reason string) error
+	// Holds says whether a piece is still the instance's to run; if not, ErrStale.
+	Holds(ctx context.Context, in Instance, piece string) error
 	// Lost says that an instance ended before ErrNoMore, and is refused everything
 	// from now on; in.Reason says why. Its unfinished piece needs another
 	// attempt. From then on Buckets lists its bucket, if it still has an unfinished

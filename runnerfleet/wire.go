@@ -18,7 +18,7 @@ import (
 //	POST /agent/v1/next       {}              200 Assignment, 204 with Retry-After
 //	PUT  /agent/v1/entries?piece=P&meta=N     204, 409 stale, 413, 422 not well-formed
 //	POST /agent/v1/finished   finish          204, 409 stale
-//	POST /agent/v1/heartbeat  {}              204
+//	POST /agent/v1/heartbeat  beating         204, 409 its piece is stale
 //	POST /agent/v1/bye        bye             204
 //
 // All but the first three want "Authorization: Bearer INSTANCE.SECRET" (401 otherwise), and
@@ -59,6 +59,12 @@ type finish struct {
 	Piece  string `json:"piece"`
 	Exit   int    `json:"exit"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// beating names the piece that the agent works on, so that one which nobody
+// wants any more ends although it has nothing to report.
+type beating struct {
+	Piece string `json:"piece,omitempty"`
 }
 
 type bye struct {

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -154,6 +155,9 @@ type agent struct {
 	client  *runnerfleet.Client
 	machine *metadata // nil where the machine has none
 	pieces  int       // so far
+
+	mu   sync.Mutex
+	stop context.CancelCauseFunc // ends the piece that is served; nil while there is none
 }
 
 // run serves until there is no more, and says goodbye if it stops before that.
@@ -239,10 +243,29 @@ func (a *agent) heartbeats(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		if err := a.retry(ctx, "heartbeat", a.client.Heartbeat); err != nil {
+		err := a.retry(ctx, "heartbeat", a.client.Heartbeat)
+		if errors.Is(err, runnerfleet.ErrStale) {
+			a.drop()
+		} else if err != nil {
 			return err
 		}
 	}
+}
+
+// drop ends the piece that is served, since nobody wants it any more.
+func (a *agent) drop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stop != nil {
+		a.stop(errStalePiece)
+	}
+}
+
+// serving notes how the piece that is served can be ended; nil when it is over.
+func (a *agent) serving(stop context.CancelCauseFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stop = stop
 }
 
 // serve runs pieces until the fleet has no more, which is ErrNoMore.

@@ -357,6 +357,20 @@ func TestPieceTakenAway(t *testing.T) {
 	}
 }
 
+func TestAQuietPieceIsTakenAwayByTheNextHeartbeat(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil, "entry:one hang", "entry:two")
+	s.start(soon())
+	fleettest.Eventually(t, "first entry is there", func() bool { return s.work.Piece("p0").Log == "one" })
+	if err := s.work.Finished(t.Context(), s.instance(), "p0", 0, "cancelled"); err != nil {
+		t.Fatal(err)
+	}
+	s.end(0) // the piece would have hung until its deadline
+	if p := s.work.Piece("p1"); p.Log != "two" {
+		t.Errorf("next piece %+v", p)
+	}
+}
+
 func TestUnusableEntriesAndAssignments(t *testing.T) {
 	t.Parallel()
 	foreign := func(a *runnerfleet.Assignment) {

@@ -64,6 +64,8 @@ func (a *agent) piece(ctx context.Context, job runnerfleet.Assignment) error {
 func (a *agent) serveLane(ctx context.Context, l *lane, job runnerfleet.Assignment) (exit int, reason string, err error) {
 	rctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	a.serving(stop)
+	defer a.serving(nil)
 	if !job.Deadline.IsZero() {
 		var cancel context.CancelFunc
 		rctx, cancel = context.WithDeadlineCause(rctx, job.Deadline, errPieceDeadline)

@@ -185,6 +185,19 @@ func (w *Work) Finished(_ context.Context, in runnerfleet.Instance, piece string
 	return w.Faults.at("work.Finished", true)
 }
 
+// Holds says whether the instance has an unfinished piece.
+func (w *Work) Holds(_ context.Context, in runnerfleet.Instance, piece string) error {
+	if err := w.Faults.at("work.Holds", false); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held(in, piece) == nil {
+		return runnerfleet.ErrStale
+	}
+	return nil
+}
+
 // held returns an unfinished piece of the instance.
 func (w *Work) held(in runnerfleet.Instance, piece string) *Piece {
 	for _, b := range w.buckets {
