@@ -39,10 +39,9 @@ func (r *run) nginx(ctx context.Context) error {
 	}
 	sums := make([]string, len(b.patches))
 	for i, p := range b.patches {
-		sums[i] = filepath.Base(filepath.Dir(p)) + "/" + filepath.Base(p)
-	}
-	if s := r.sourceOf("openresty"); s != nil && len(sums) > 0 {
-		sums = append(sums, s.Commit)
+		if sums[i], err = source.Sum(p); err != nil {
+			return r.notBuilt(ctx, "nginx", err)
+		}
 	}
 	key := keyOf("nginx-"+b.archive.Version, b.archive.SHA256, b.named, sums, r.gcc, r.result.Manifest.Arch)
 	made := false
@@ -250,9 +249,7 @@ func (r *run) module(path, dir string) (string, error) {
 		r.note("nginx is built without %s: %s is missing", s.Name, s.Requires)
 		return "", nil
 	}
-	if target, err := os.Readlink(path); err == nil {
-		return target, nil
-	}
+	path = r.shared(path)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -266,6 +263,17 @@ func (r *run) module(path, dir string) (string, error) {
 	}
 	r.note("nginx is built without %s: it is not checked out", filepath.Base(path))
 	return "", nil
+}
+
+// shared returns where a path in the workspace lies for everybody: an nginx with a
+// goal's own folders in it would be built again for each goal.
+func (r *run) shared(path string) string {
+	for _, s := range r.beside {
+		if rest, ok := strings.CutPrefix(path, s.link); ok && (rest == "" || rest[0] == '/') {
+			return s.dir + rest
+		}
+	}
+	return path
 }
 
 // notApplied are the patches of OpenResty that change what it is called, what

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -31,6 +32,11 @@ func building(t *testing.T, env ...string) *run {
 		{Name: "needed", Repo: "https://github.com/a/needed-module"},
 		{Name: "lua", Repo: "https://github.com/a/lua-module", Requires: "LUAJIT"},
 	}
+	shared := filepath.Join(work, "shared", "linked-1")
+	if err := errors.Join(os.MkdirAll(filepath.Join(shared, "t", "fake"), 0o755), os.Symlink(shared, filepath.Join(work, "linked-module"))); err != nil {
+		t.Fatal(err)
+	}
+	r.beside = append(r.beside, &checkedOut{dir: shared, link: filepath.Join(work, "linked-module")})
 	for _, dir := range []string{"my-module/t/fake", "other-module", "library-module", "lua-module"} {
 		if err := os.MkdirAll(filepath.Join(work, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -57,6 +63,8 @@ func TestConfigureArgs(t *testing.T) {
 		{"options that the core does not know are left out", mode, "", "--with-http_v3_module --with-http_ssl_module", "--with-http_ssl_module --with-poll_module --with-cc=gcc --with-cc-opt=-DASSERT  -O1 --with-ld-opt=", ""},
 		{"modules of the project and beside it", mode, "", "--add-module=W/my-module/../other-module --add-module=W/my-module --add-module=W/my-module/t/fake",
 			"--add-module=W/other-module --add-module=W/my-module --add-module=W/my-module/t/fake --with-poll_module --with-cc=gcc --with-cc-opt=-DASSERT  -O1 --with-ld-opt=", ""},
+		{"what lies in a module that goals share", mode, "", "--add-module=W/my-module/../linked-module --add-module=../linked-module/t/fake",
+			"--add-module=W/shared/linked-1 --add-module=W/shared/linked-1/t/fake --with-poll_module --with-cc=gcc --with-cc-opt=-DASSERT  -O1 --with-ld-opt=", ""},
 		{"a relative module", mode, "", "--add-module=../other-module", "--add-module=W/other-module --with-poll_module --with-cc=gcc --with-cc-opt=-DASSERT  -O1 --with-ld-opt=", ""},
 		{"what the goal does without is left out", mode, "", "--add-module=W/library-module --add-module=W/gone-module", "--with-poll_module --with-cc=gcc --with-cc-opt=-DASSERT  -O1 --with-ld-opt=", ""},
 		{"a module that is needed and not there", mode, "", "--add-module=W/needed-module", "", "the module needed is missing"},

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ortest/ortest/action/source"
 	"github.com/ortest/ortest/plan/recipe"
 )
 
@@ -132,7 +133,9 @@ func (r *run) tool(ctx context.Context, t recipe.Tool) error {
 	}
 	sums := make([]string, len(m.patches))
 	for i, p := range m.patches {
-		sums[i] = filepath.Base(p)
+		if sums[i], err = source.Sum(p); err != nil {
+			return err
+		}
 	}
 	key := keyOf(t.Name, m.id, t.Build, t.Env, r.vars["CC"], r.vars["XCFLAGS_ARCH"], r.gcc, sums, r.result.Manifest.Arch)
 	out, err := r.store().Make("tools", key, false, func(out string) error {

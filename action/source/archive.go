@@ -46,7 +46,7 @@ func (s *Store) Archive(ctx context.Context, a recipe.Archive, version string) (
 }
 
 func checked(a recipe.Archive, got Archive) (Archive, error) {
-	sum, err := sumOf(got.Path)
+	sum, err := Sum(got.Path)
 	if err != nil {
 		return Archive{}, err
 	}
@@ -57,7 +57,8 @@ func checked(a recipe.Archive, got Archive) (Archive, error) {
 	return got, nil
 }
 
-func sumOf(file string) (string, error) {
+// Sum returns the SHA-256 of a file.
+func Sum(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
