@@ -11,6 +11,7 @@ package html
 
 import (
 	"fmt"
+	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,10 @@ type RunView struct {
 	URL       string   // of the run's page
 	CreatedAt time.Time
 	EndedAt   time.Time
+
+	// Of a page on a server, which says the policy itself:
+	Top    template.HTML // above the header, such as the way to its other pages; "" is a page that stands alone
+	Script template.JS   // keeps the page up to date
 }
 
 // GoalView is one goal of a run. Done and Planned count test files while it runs.
