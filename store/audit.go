@@ -67,14 +67,19 @@ func aboutRun(r bot.Run, did, note string) bot.Audit {
 	return bot.Audit{Who: r.Author, Did: did, Repo: r.Repo.String(), Pull: r.Pull, Run: r.ID, Commit: r.Head, Note: note}
 }
 
+// auditColumns are what auditLine reads.
+const auditColumns = "id, at, who, did, repo, pull, run, sha, note"
+
+func auditLine(scan func(...any) error) (a bot.Audit, err error) {
+	var at int64
+	err = scan(&a.ID, &at, &a.Who, &a.Did, &a.Repo, &a.Pull, &a.Run, &a.Commit, &a.Note)
+	a.At = fromMicros(at)
+	return a, err
+}
+
 // AuditLog returns the lines after an id, oldest first, at most limit.
 func (s *Store) AuditLog(ctx context.Context, after int64, limit int) ([]bot.Audit, error) {
-	all, err := collect(ctx, s.read, func(scan func(...any) error) (a bot.Audit, err error) {
-		var at int64
-		err = scan(&a.ID, &at, &a.Who, &a.Did, &a.Repo, &a.Pull, &a.Run, &a.Commit, &a.Note)
-		a.At = fromMicros(at)
-		return a, err
-	}, `SELECT id, at, who, did, repo, pull, run, sha, note FROM audit WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
+	all, err := collect(ctx, s.read, auditLine, `SELECT `+auditColumns+` FROM audit WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read audit log: %w", err)
 	}
