@@ -59,15 +59,16 @@ type Config struct {
 	Piece     Piece
 	Project   plan.Project
 	Mode      plan.Mode
-	ServerURL string    // repositories lie at ServerURL/OWNER/NAME.git
-	Workspace string    // folder of this piece alone; sources are checked out below it
-	Mirror    string    // absolute folder with OWNER/NAME.git and files/; then no network is asked
-	Unmet     Unmet     // why units are not true, from MakeUnits
-	Spool     string    // where entries are left for the agent; "" only prints
-	Work      string    // builds are kept here for later pieces; "" keeps none
-	Temp      string    // temporary folders are made in it; "" is the system's folder
-	Log       io.Writer // everything printed, as it comes; nil prints nothing
-	Env       []string  // what the project's environment may take from: os.Environ() of the job
+	ServerURL string            // repositories lie at ServerURL/OWNER/NAME.git
+	Workspace string            // folder of this piece alone; sources are checked out below it
+	Mirror    string            // absolute folder with OWNER/NAME.git and files/; then no network is asked
+	Pins      map[string]string // commits by recipe.Source.Pin; those that are missing are asked for and added; nil pins nothing
+	Unmet     Unmet             // why units are not true, from MakeUnits
+	Spool     string            // where entries are left for the agent; "" only prints
+	Work      string            // builds are kept here for later pieces; "" keeps none
+	Temp      string            // temporary folders are made in it; "" is the system's folder
+	Log       io.Writer         // everything printed, as it comes; nil prints nothing
+	Env       []string          // what the project's environment may take from: os.Environ() of the job
 	Limits    Limits
 	Only      string       // pattern of the test files that are wanted; "" is all
 	Lanes     bool         // each test file runs in a lane of its own
@@ -138,6 +139,7 @@ type run struct {
 	spool      *spool
 	procs      *procs
 	tmp        string // TMPDIR of everything the project runs
+	sources    *source.Store
 	project    *source.Repo
 	beside     []*checkedOut
 	vars       map[string]string // what tools and nginx set
@@ -189,6 +191,9 @@ func newRun(cfg Config) (*run, error) {
 func (r *run) close() error {
 	for _, stop := range r.stop {
 		stop()
+	}
+	if err := r.store().Close(); err != nil {
+		r.cfg.Logger.Warn("old builds stay", "err", err)
 	}
 	// Test suites make folders that their owner may not enter.
 	if err := os.RemoveAll(r.tmp); err != nil {

@@ -22,7 +22,7 @@ type Piece struct {
 	Repo    string            `json:"repo"`              // OWNER/NAME of the project
 	Commit  string            `json:"commit"`            // full SHA; "" is the head of the default branch
 	Files   []string          `json:"files,omitempty"`   // test files in order; none means all
-	Sources map[string]string `json:"sources,omitempty"` // commits of what lies beside the project, by name; others are at their heads
+	Sources map[string]string `json:"sources,omitempty"` // commits of what is built with the project, by name; others are at their heads
 	Options plan.Options      `json:"options"`
 	Timeout int               `json:"timeout,omitempty"` // of the job, in minutes; 0: unknown
 }

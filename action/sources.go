@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ortest/ortest/action/source"
+	"github.com/ortest/ortest/plan/recipe"
 )
 
 // checkedOut is a source beside the project.
@@ -19,15 +20,20 @@ type checkedOut struct {
 	link string
 }
 
-// store returns what gets sources for this piece.
+// store returns what gets sources for this piece, and keeps what it got until close.
 func (r *run) store() *source.Store {
-	return &source.Store{Dir: r.storeDir(), Mirror: r.cfg.Mirror, Server: r.cfg.ServerURL, Log: r.spool, Git: r.git}
+	if r.sources == nil {
+		r.sources = &source.Store{Dir: r.storeDir(), Mirror: r.cfg.Mirror, Server: r.cfg.ServerURL, Log: r.spool, Git: r.git}
+	}
+	return r.sources
 }
 
 // storeDir is where builds and sources are kept.
 func (r *run) storeDir() string { return cmp.Or(r.cfg.Work, filepath.Join(r.tmp, "store")) }
 
-// resolve fixes the commits of the project and of what lies beside it.
+// resolve fixes the commits of the project and of what lies beside it. Of what
+// lies beside it an older one may be taken than is pinned, where versions insist
+// on each other: of the same pins always the same.
 func (r *run) resolve(ctx context.Context) error {
 	project := &source.Repo{Firm: 2, Commit: r.cfg.Piece.Commit}
 	project.Name, project.Repo, project.Pairs = r.cfg.Project.Name, r.cfg.Piece.Repo, r.cfg.Project.Pairs
@@ -37,7 +43,7 @@ func (r *run) resolve(ctx context.Context) error {
 	}
 	if project.Commit == "" {
 		project.Firm = 1
-		if project.Commit, err = r.head(ctx, project.URL, r.cfg.Project.Ref); err != nil {
+		if project.Commit, err = r.head(ctx, project.URL, recipe.Source{Repo: project.Repo, Ref: r.cfg.Project.Ref}); err != nil {
 			return r.notCheckedOut(ctx, err)
 		}
 	}
@@ -51,10 +57,8 @@ func (r *run) resolve(ctx context.Context) error {
 			continue
 		case err != nil:
 			return &stopped{PhaseCheckout, fmt.Sprintf("%s needs %s (%s): %v", r.cfg.Piece.Goal, s.Name, s.Repo, err)}
-		case repo.Commit != "":
-			repo.Firm = 2
-		default:
-			if repo.Commit, err = r.head(ctx, repo.URL, s.Ref); err != nil {
+		case repo.Commit == "":
+			if repo.Commit, err = r.head(ctx, repo.URL, s); err != nil {
 				return &stopped{PhaseCheckout, fmt.Sprintf("find commit of %s: %v", s.Repo, err)}
 			}
 		}
@@ -74,12 +78,19 @@ func (r *run) resolve(ctx context.Context) error {
 	return nil
 }
 
-// head asks for the commit of a branch, again for as long as the server may be away.
-func (r *run) head(ctx context.Context, url, ref string) (commit string, err error) {
+// head is the commit of a source's branch: the one that is pinned, or what the
+// server says, asked again for as long as it may be away.
+func (r *run) head(ctx context.Context, url string, s recipe.Source) (commit string, err error) {
+	if commit = r.cfg.Pins[s.Pin()]; commit != "" {
+		return commit, nil
+	}
 	err = r.again(ctx, func() error {
-		commit, err = r.store().Head(ctx, url, ref)
+		commit, err = r.store().Head(ctx, url, s.Ref)
 		return err
 	})
+	if err == nil && r.cfg.Pins != nil {
+		r.cfg.Pins[s.Pin()] = commit
+	}
 	return commit, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ortest/ortest/runnerfleet"
@@ -77,8 +76,9 @@ func (b *Bot) watchLimits(ctx context.Context, r Run) error {
 
 // dispatch sends the workflow for every piece that waits. What is meant is
 // stored first; a dispatch whose answer was lost is found again by its nonce.
+// Nothing is sent before the commits are fixed.
 func (b *Bot) dispatch(ctx context.Context, r Run) error {
-	if r.State != Accepted && r.State != Running {
+	if r.State != Accepted && r.State != Running || r.Commits == nil {
 		return nil
 	}
 	if err := b.intend(ctx, r); err != nil {
@@ -198,49 +198,6 @@ func (b *Bot) refuse(ctx context.Context, r Run, d Dispatch, cause error) error 
 
 func (b *Bot) refusePiece(ctx context.Context, run string, p Piece, why string) error {
 	return b.advance(ctx, run, Occurrence{Kind: PieceRefused, Piece: p.ID, Attempt: p.Attempt, Why: why})
-}
-
-// leg is the piece as the workflow and the action see it.
-func (b *Bot) leg(r Run, p Piece) workflows.Piece {
-	leg := workflows.Piece{
-		ID:      wireID(r.ID, p),
-		Label:   label(p),
-		Goal:    p.Goal.String(),
-		Files:   p.Files,
-		Options: r.Plan.Options,
-		Timeout: int(p.timeout().Minutes()),
-	}
-	if project, ok := b.Catalog().Project(p.Goal.Project); ok {
-		leg.Repo = repository(project)
-	}
-	if strings.EqualFold(leg.Repo, r.Repo.String()) { // GitHub takes either case; with no commit the default branch would be tested
-		leg.Commit = r.Head
-	} else {
-		leg.Commit = r.Commits[strings.ToLower(leg.Repo)]
-	}
-	return leg
-}
-
-// fixCommits writes down the commit of every other repository that the run
-// tests, so that all of its pieces test the same one.
-func (b *Bot) fixCommits(ctx context.Context, r Run) error {
-	if !r.live() || r.Commits != nil {
-		return nil
-	}
-	commits := make(map[string]string)
-	for _, p := range r.Pieces {
-		project, ok := b.Catalog().Project(p.Goal.Project)
-		name := strings.ToLower(repository(project))
-		if _, known := commits[name]; !ok || known || strings.EqualFold(name, r.Repo.String()) {
-			continue
-		}
-		sha, err := b.Forge.DefaultHead(ctx, r.Repo, name)
-		if err != nil && !final(err) {
-			return err
-		}
-		commits[name] = sha // "" where GitHub does not show it: then each job takes the newest
-	}
-	return b.update(ctx, r.ID, func(r *Run) bool { r.Commits = commits; return true })
 }
 
 func label(p Piece) string { return workflows.Label(p.Nonce) }

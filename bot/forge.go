@@ -59,9 +59,9 @@ type Actions interface {
 	// MintRunner registers a single-use runner under a name with one label and
 	// returns its id and JIT configuration. A runner of that name is removed first.
 	MintRunner(ctx context.Context, repo Repo, name, label string) (id int64, jit string, err error)
-	// DefaultHead returns the newest commit of the default branch of OWNER/NAME,
-	// seen with the rights that the bot has on repo.
-	DefaultHead(ctx context.Context, repo Repo, name string) (sha string, err error)
+	// Head returns the newest commit of a branch of OWNER/NAME, of the default one when
+	// it is "", seen with the rights that the bot has on repo.
+	Head(ctx context.Context, repo Repo, name, branch string) (sha string, err error)
 	RemoveRunner(ctx context.Context, repo Repo, id int64) error // no error when it is gone
 }
 

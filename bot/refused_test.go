@@ -82,6 +82,8 @@ type guarded struct {
 	react, comment, check, mint, ask error
 	pull                             PullRequest
 	comments                         int64
+	head                             map[string]string // by OWNER/NAME
+	heads                            []string          // that were asked for
 }
 
 func (g *guarded) React(context.Context, Repo, string, int64, string) error { return g.react }
@@ -112,8 +114,11 @@ func (g *guarded) MintRunner(context.Context, Repo, string, string) (int64, stri
 	return 0, "", g.mint
 }
 
-func (g *guarded) DefaultHead(context.Context, Repo, string) (string, error) { return "", nil }
-func (g *guarded) DeleteComment(context.Context, Repo, int64) error          { return nil }
+func (g *guarded) Head(_ context.Context, _ Repo, name, branch string) (string, error) {
+	g.heads = append(g.heads, strings.TrimSuffix(name+"@"+branch, "@"))
+	return g.head[name], g.ask
+}
+func (g *guarded) DeleteComment(context.Context, Repo, int64) error { return nil }
 
 type noInstances struct{}
 

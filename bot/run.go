@@ -57,9 +57,9 @@ type Run struct {
 	Words    []string `json:"words,omitempty"`    // of the request that was planned, without the verb
 	Of       string   `json:"of,omitempty"`       // run whose other results count here too
 	Trail    []string `json:"trail,omitempty"`    // what was decided, in order, as sentences
-	// Commits are those of the other repositories that the run tests, by
-	// OWNER/NAME in lower case; "" is the newest when the job begins.
-	Commits   map[string]string `json:"commits,omitempty"`
+	// Commits are those of the other repositories that the run tests or builds
+	// with, by recipe.Source.Pin; "" is the newest when the job begins. nil: not fixed yet.
+	Commits   map[string]string `json:"commits"`
 	Plan      plan.Plan         `json:"plan"`
 	Catalog   string            `json:"catalog"` // revision of the catalog that planned it
 	State     RunState          `json:"state"`

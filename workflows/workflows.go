@@ -35,14 +35,15 @@ const (
 // Piece is what one job of the workflow tests: one leg of the matrix, and the
 // action's input. Everything in it is data to whoever reads it.
 type Piece struct {
-	ID      string       `json:"id"`      // run, piece and attempt: "1/p3/1"
-	Label   string       `json:"label"`   // of the only runner that may take the job
-	Goal    string       `json:"goal"`    // tv-ngx_lua
-	Repo    string       `json:"repo"`    // OWNER/NAME of the project
-	Commit  string       `json:"commit"`  // full SHA; "" is the default branch's head
-	Files   []string     `json:"files"`   // test files in order; null is all
-	Options plan.Options `json:"options"` // how the goal is built and run
-	Timeout int          `json:"timeout"` // minutes that the job may take
+	ID      string            `json:"id"`                // run, piece and attempt: "1/p3/1"
+	Label   string            `json:"label"`             // of the only runner that may take the job
+	Goal    string            `json:"goal"`              // tv-ngx_lua
+	Repo    string            `json:"repo"`              // OWNER/NAME of the project
+	Commit  string            `json:"commit"`            // full SHA; "" is the default branch's head
+	Files   []string          `json:"files"`             // test files in order; null is all
+	Sources map[string]string `json:"sources,omitempty"` // full SHAs of what is built with it, by the catalog's names; others are at their heads
+	Options plan.Options      `json:"options"`           // how the goal is built and run
+	Timeout int               `json:"timeout"`           // minutes that the job may take
 }
 
 var (
@@ -52,6 +53,7 @@ var (
 	repoName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$`)
 	goalName  = regexp.MustCompile(`^t[a-z]{0,3}-[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
 	commitSHA = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})?$`)
+	sourceKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$`)
 	filePath  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+-][A-Za-z0-9_+.-]*)*$`)
 )
 
@@ -74,6 +76,11 @@ func (p Piece) Validate() error {
 	}
 	if p.Timeout < 1 || p.Timeout > 7200 {
 		return fmt.Errorf("piece %q: timeout %d is not between 1 and 7200 minutes", p.ID, p.Timeout)
+	}
+	for name, commit := range p.Sources {
+		if !sourceKey.MatchString(name) || commit == "" || !commitSHA.MatchString(commit) {
+			return fmt.Errorf("piece %q: commit %.60q of source %.60q is no full SHA of a source", p.ID, commit, name)
+		}
 	}
 	if p.Files != nil && len(p.Files) == 0 {
 		return fmt.Errorf("piece %q: files is empty; null means all", p.ID)

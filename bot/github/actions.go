@@ -62,10 +62,10 @@ func (f *Forge) dispatch(ctx context.Context, repo bot.Repo, workflow string, in
 	return f.awaitWorkflowRun(ctx, repo, workflow, inputs["nonce"])
 }
 
-// DefaultHead returns the newest commit of the default branch of OWNER/NAME. A
-// repository of the same owner is asked with a token of its own, another with
+// Head returns the newest commit of a branch of OWNER/NAME, of the default one
+// when it is "". A repository of the same owner is asked with a token of its own, another with
 // repo's: a public one shows itself to any.
-func (f *Forge) DefaultHead(ctx context.Context, repo bot.Repo, name string) (string, error) {
+func (f *Forge) Head(ctx context.Context, repo bot.Repo, name, branch string) (string, error) {
 	owner, name, _ := strings.Cut(name, "/")
 	if !validName(owner) || !validName(name) {
 		return "", fmt.Errorf("%.100q is no repository: %w", owner+"/"+name, bot.ErrRefused)
@@ -77,18 +77,21 @@ func (f *Forge) DefaultHead(ctx context.Context, repo bot.Repo, name string) (st
 	if err != nil {
 		return "", err
 	}
-	about, _, err := client.Repositories.Get(ctx, owner, name)
+	if branch == "" {
+		about, _, err := client.Repositories.Get(ctx, owner, name)
+		if err != nil {
+			return "", wrap(err, "read repository %s/%s", owner, name)
+		}
+		branch = about.GetDefaultBranch()
+	}
+	head, _, err := client.Repositories.GetBranch(ctx, owner, name, branch, 0)
 	if err != nil {
-		return "", wrap(err, "read repository %s/%s", owner, name)
+		return "", wrap(err, "read branch %s of %s/%s", branch, owner, name)
 	}
-	branch, _, err := client.Repositories.GetBranch(ctx, owner, name, about.GetDefaultBranch(), 0)
-	if err != nil {
-		return "", wrap(err, "read default branch of %s/%s", owner, name)
+	if !validSHA(head.GetCommit().GetSHA()) {
+		return "", fmt.Errorf("read branch %s of %s/%s: the answer has no commit", branch, owner, name)
 	}
-	if !validSHA(branch.GetCommit().GetSHA()) {
-		return "", fmt.Errorf("read default branch of %s/%s: the answer has no commit", owner, name)
-	}
-	return branch.GetCommit().GetSHA(), nil
+	return head.GetCommit().GetSHA(), nil
 }
 
 // awaitWorkflowRun looks for a workflow run that GitHub is about to list.

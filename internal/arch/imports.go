@@ -42,7 +42,7 @@ var rooms = []Room{
 	{"runnerfleet/agent", []string{"runnerfleet", "runnerfleet/process", "plan"}},
 	{"runnerfleet/fleettest", []string{"runnerfleet"}},
 	{"store", []string{"plan", "report", "runnerfleet", "bot"}},
-	{"bot", []string{"plan", "plan/catalog", "report", "report/html", "workflows", "runnerfleet"}},
+	{"bot", []string{"plan", "plan/catalog", "plan/recipe", "report", "report/html", "workflows", "runnerfleet"}},
 	{"bot/github", []string{"bot", "report", "plan", "runnerfleet", "workflows"}},
 	{"bot/web", []string{"bot", "report", "report/html", "plan", "runnerfleet"}},
 	{"examples", nil},

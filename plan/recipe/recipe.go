@@ -8,6 +8,8 @@
 // is an argument list.
 package recipe
 
+import "strings"
+
 // Source is a repository that is checked out beside a project.
 type Source struct {
 	Name     string   `json:"name" yaml:"name"`
@@ -18,6 +20,22 @@ type Source struct {
 	Optional bool     `json:"optional,omitempty" yaml:"-"`        // the goal does without, and says so
 	Requires string   `json:"requires,omitempty" yaml:"requires"` // a variable without which it is of no use, such as LIBDRIZZLE_LIB
 	Pairs    []Pair   `json:"pairs,omitempty" yaml:"pairs"`       // versions that it insists on
+}
+
+// Slug is OWNER/NAME of the repository.
+func (s Source) Slug() string {
+	return strings.TrimSuffix(strings.TrimPrefix(s.Repo, "https://github.com/"), ".git")
+}
+
+// Pin is what the source's commit is written down under: all who take the same
+// branch of the same repository take the same commit. It is owner/name, in lower
+// case, with @REF where it is not the default branch.
+func (s Source) Pin() string {
+	pin := strings.ToLower(s.Slug())
+	if s.Ref != "" {
+		pin += "@" + s.Ref
+	}
+	return pin
 }
 
 // Pair says that one version of a source works with one version of another
