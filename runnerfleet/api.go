@@ -155,25 +155,24 @@ func (a *API) authenticate(r *http.Request) (Instance, error) {
 // next hands out a piece. The instance is Busy only once Work has chosen: had it
 // ended meanwhile, advance notes that the piece is owed another.
 func (a *API) next(w http.ResponseWriter, r *http.Request, in Instance) error {
-	if err := a.decode(w, r, &struct{}{}); err != nil {
+	var q want
+	if err := a.decodeLane(w, r, &q, in); err != nil {
 		return err
 	}
+	in.Asking = q.Lane
 	job, err := a.Work.Next(r.Context(), in)
+	if errors.Is(err, ErrNoMore) {
+		err = a.finish(r, in.ID, q.Lane)
+	}
 	switch {
 	case errors.Is(err, ErrWait):
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
 		w.WriteHeader(http.StatusNoContent)
 		return nil
-	case errors.Is(err, ErrNoMore):
-		if _, err := a.move(r, in.ID, event{kind: ended, reason: reasonFinished}); err != nil {
-			return err
-		}
-		a.Wake()
-		return ErrNoMore
 	case err != nil:
 		return err
 	}
-	in, err = a.move(r, in.ID, event{kind: took})
+	in, err = a.move(r, in.ID, event{kind: took, lane: q.Lane})
 	switch {
 	case err != nil:
 		return err
@@ -183,6 +182,22 @@ func (a *API) next(w http.ResponseWriter, r *http.Request, in Instance) error {
 	}
 	reply(w, http.StatusOK, job)
 	return nil
+}
+
+// finish ends an instance that has nothing left to do, and returns ErrNoMore. While
+// another of its lanes has a piece it is not the end yet: ErrWait.
+func (a *API) finish(r *http.Request, id string, lane int) error {
+	in, err := update(r.Context(), a.Store, a.Log, id, func(in *Instance) bool {
+		return in.Taken&^(1<<lane) == 0 && in.advance(event{kind: ended, reason: reasonFinished}, time.Now())
+	})
+	switch {
+	case err != nil:
+		return err
+	case in.live():
+		return ErrWait
+	}
+	a.Wake()
+	return ErrNoMore
 }
 
 // entry stores a report entry. A repeat is stored once by Work.
@@ -214,18 +229,18 @@ func (a *API) entry(w http.ResponseWriter, r *http.Request, in Instance) error {
 	return nil
 }
 
-// finished reports a piece. The instance is idle again even if the piece was
+// finished reports a piece. The lane is idle again even if the piece was
 // stale: its agent asks for the next one either way.
 func (a *API) finished(w http.ResponseWriter, r *http.Request, in Instance) error {
 	var f finish
-	if err := a.decode(w, r, &f); err != nil {
+	if err := a.decodeLane(w, r, &f, in); err != nil {
 		return err
 	}
 	err := a.Work.Finished(r.Context(), in, f.Piece, f.Exit, printable(f.Reason))
 	if err != nil && !errors.Is(err, ErrStale) {
 		return err
 	}
-	if _, merr := a.move(r, in.ID, event{kind: freed}); merr != nil {
+	if _, merr := a.move(r, in.ID, event{kind: freed, lane: f.Lane}); merr != nil {
 		return merr
 	}
 	a.Wake()
@@ -273,6 +288,15 @@ func (a *API) bye(w http.ResponseWriter, r *http.Request, in Instance) error {
 
 func (a *API) move(r *http.Request, id string, e event) (Instance, error) {
 	return update(r.Context(), a.Store, a.Log, id, func(in *Instance) bool { return in.advance(e, time.Now()) })
+}
+
+// decodeLane reads a body that is about one of the instance's lanes.
+func (a *API) decodeLane(w http.ResponseWriter, r *http.Request, into interface{ lane() int }, in Instance) error {
+	err := a.decode(w, r, into)
+	if n := into.lane(); err == nil && (n < 0 || n >= in.lanes()) {
+		err = problem{http.StatusBadRequest, "the instance has no such lane"}
+	}
+	return err
 }
 
 func (a *API) decode(w http.ResponseWriter, r *http.Request, into any) error {

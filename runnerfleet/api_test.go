@@ -132,6 +132,49 @@ func TestPieceOverTheWire(t *testing.T) {
 	}
 }
 
+// Two lanes of one instance, each with its own piece: the end of one is not the
+// instance's.
+func TestLanesOverTheWire(t *testing.T) {
+	w := newWorld()
+	ctx := t.Context()
+	w.work.Add(runnerfleet.Bucket{ID: "r1/b1", Lanes: 2}, "p1", "p2")
+	w.once(t)
+	c := w.client("r1-b1-a1")
+	e, err := c.Enrol(ctx, w.token("r1-b1-a1"))
+	if err != nil || e.Lanes != 2 {
+		t.Fatalf("enrolled as %+v, %v, want two lanes", e, err)
+	}
+	lanes := []*runnerfleet.Client{c.InLane(0), c.InLane(1)}
+	for i, l := range lanes {
+		for range 2 {
+			if job, _, err := l.Next(ctx); err != nil || job.Piece != []string{"p1", "p2"}[i] {
+				t.Fatalf("lane %d got %+v, %v", i, job, err)
+			}
+		}
+	}
+	if _, _, err := c.InLane(2).Next(ctx); !runnerfleet.Permanent(err) {
+		t.Errorf("a third lane got %v", err)
+	}
+	if err := lanes[1].Finished(ctx, "p2", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	if in := w.instance(t, "r1-b1-a1"); in.State != runnerfleet.Busy || in.Taken != 1 {
+		t.Errorf("instance %+v, want it busy in its first lane", in)
+	}
+	if _, _, err := lanes[1].Next(ctx); !errors.Is(err, runnerfleet.ErrWait) {
+		t.Errorf("a lane with nothing to do got %v while the other works", err)
+	}
+	if err := lanes[0].Heartbeat(ctx); err != nil {
+		t.Errorf("heartbeat of the lane that works: %v", err)
+	}
+	if err := lanes[0].Finished(ctx, "p1", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := lanes[1].Next(ctx); !errors.Is(err, runnerfleet.ErrNoMore) {
+		t.Errorf("with nothing left: %v", err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		name string

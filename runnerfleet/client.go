@@ -29,6 +29,7 @@ type Client struct {
 	base     string
 	instance string
 	secret   string
+	lane     int
 	http     *http.Client
 	piece    atomic.Pointer[string] // that was handed out last and is not finished
 }
@@ -39,6 +40,12 @@ func NewClient(base, instance string, c *http.Client) *Client {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return &Client{base: strings.TrimSuffix(base, "/"), instance: instance, secret: hex.EncodeToString(b[:]), http: c}
+}
+
+// InLane returns a client that speaks for a lane, from 0, of the instance that c
+// has enrolled for. c itself speaks for lane 0.
+func (c *Client) InLane(n int) *Client {
+	return &Client{base: c.base, instance: c.instance, secret: c.secret, lane: n, http: c.http}
 }
 
 // Enrol shows the one-time token. It may be repeated by this client, and by no other.
@@ -71,7 +78,7 @@ func (c *Client) enrol(ctx context.Context, e enrolment) (Enrolled, error) {
 // Next asks for a piece. With ErrWait comes how long to wait before asking again.
 func (c *Client) Next(ctx context.Context) (Assignment, time.Duration, error) {
 	var job Assignment
-	h, err := c.post(ctx, "next", struct{}{}, &job)
+	h, err := c.post(ctx, "next", want{Lane: c.lane}, &job)
 	if err != nil || job.Piece != "" {
 		if err == nil {
 			c.piece.Store(&job.Piece)
@@ -102,7 +109,7 @@ func (c *Client) Entry(ctx context.Context, piece string, meta json.RawMessage, 
 // Finished says how the runner of a piece ended; see Work.Finished.
 func (c *Client) Finished(ctx context.Context, piece string, exit int, reason string) error {
 	c.piece.Store(nil)
-	_, err := c.post(ctx, "finished", finish{Piece: piece, Exit: exit, Reason: reason}, nil)
+	_, err := c.post(ctx, "finished", finish{Lane: c.lane, Piece: piece, Exit: exit, Reason: reason}, nil)
 	return err
 }
 

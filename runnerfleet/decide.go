@@ -57,12 +57,13 @@ func Decide(v View, now time.Time, lim Limits) []Step {
 	var lose, launch []Step
 	for _, in := range v.Instances {
 		b, want := wanted[in.ID]
-		if !in.live() && (in.Owed || want) {
+		if !in.live() && (in.Owed || want && !b.Spare) {
 			lose = append(lose, Step{Op: Lose, Instance: in.ID, Reason: in.Reason})
 		}
 		if in.State == Gone {
 			continue
 		}
+		want = want && (!b.Spare || !in.EnrolledAt.IsZero())
 		s := in.step(situation{wanted: want, machine: listed[in.ID], listening: v.Listening}, now, lim)
 		switch s.Op {
 		case "":
@@ -82,7 +83,7 @@ func Decide(v View, now time.Time, lim Limits) []Step {
 	for _, b := range v.Want {
 		id, err := InstanceID(b)
 		_, tried := known[id]
-		if err != nil || tried || taken[b.ID] || held >= lim.MaxInstances || b.over(now) {
+		if err != nil || tried || taken[b.ID] || held >= lim.MaxInstances || b.Spare || b.over(now) {
 			continue
 		}
 		taken[b.ID] = true

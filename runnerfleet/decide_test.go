@@ -13,6 +13,7 @@ func TestDecide(t *testing.T) {
 		MaxInstances: 2, MaxAge: time.Hour, BootGrace: 5 * time.Minute, Silence: time.Minute, Settle: 10 * time.Second,
 	}
 	b1, b2, b3 := Bucket{ID: "b1", Attempt: 1}, Bucket{ID: "b2", Attempt: 1}, Bucket{ID: "b3", Attempt: 1}
+	spare := Bucket{ID: "b1", Attempt: 1, Spare: true}
 	b1again := Bucket{ID: "b1", Attempt: 2}
 	inst := func(s State, change ...func(*Instance)) Instance {
 		in := Instance{
@@ -144,6 +145,12 @@ func TestDecide(t *testing.T) {
 			seen: []Instance{inst(Gone, owed)}, out: []Step{lose(reasonSilent)}},
 		{name: "a bucket that is still wanted from an instance that ended is said to be lost, not launched again",
 			want: []Bucket{b1}, seen: []Instance{inst(Gone)}, out: []Step{lose("")}},
+
+		{name: "a spare bucket is not launched", want: []Bucket{spare}},
+		{name: "the instance of a spare bucket stays", want: []Bucket{spare}, seen: []Instance{inst(Idle)}, cloud: []Machine{runs}},
+		{name: "an instance that has not enrolled is not kept for others", want: []Bucket{spare},
+			seen: []Instance{inst(Booting)}, cloud: []Machine{runs}, out: []Step{end(reasonUnwanted)}},
+		{name: "the ended instance of a spare bucket is not lost", want: []Bucket{spare}, seen: []Instance{inst(Gone)}},
 
 		{name: "a stopped machine of nobody needs nothing", cloud: []Machine{{CloudID: "m9", Instance: "x-a1"}}},
 		{name: "a machine that shows after it was found gone is terminated",

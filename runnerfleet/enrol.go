@@ -39,7 +39,7 @@ func (a *API) enrol(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, e.Instance, err)
 		return
 	}
-	reply(w, http.StatusOK, Enrolled{Instance: in.ID, Deadline: in.Deadline})
+	reply(w, http.StatusOK, Enrolled{Instance: in.ID, Deadline: in.Deadline, Lanes: in.lanes()})
 }
 
 // prove returns the instance that an enrolment is for.

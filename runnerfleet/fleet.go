@@ -355,7 +355,7 @@ func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
 		deadline = b.Deadline
 	}
 	in := Instance{
-		ID: id, Bucket: b.ID, Attempt: b.Attempt, Arch: b.Arch, Type: b.Type, URL: p.URL, OnDemand: b.OnDemand,
+		ID: id, Bucket: b.ID, Attempt: b.Attempt, Arch: b.Arch, Type: b.Type, URL: p.URL, OnDemand: b.OnDemand, Lanes: b.Lanes,
 		State: Intended, Enrol: digest(token), IntendedAt: p.now,
 		// As every store gives it back: the launch may be repeated from there.
 		Deadline: deadline.UTC().Truncate(time.Second),

@@ -47,6 +47,10 @@ type Bucket struct {
 	Type     string    // instance type asked for, or ""
 	Deadline time.Time // no instance of the bucket lives longer; zero: Limits.MaxAge alone counts
 	OnDemand bool      // an interruption would cost the run too much: no spot capacity
+	Lanes    int       // pieces at once on its instance, at most 64; 0 is 1
+	// Spare: nothing of its own is left, but its instance may help others. None is
+	// launched for it, and the one it has stays.
+	Spare bool
 }
 
 // Instance is one machine of the fleet; it serves one bucket and is then
@@ -64,6 +68,8 @@ type Instance struct {
 	RetryAt    time.Time
 	CloudID    string // the cloud's name for it; "" until launched
 	State      State
+	Lanes      int    // how many pieces its agent runs at once; 0 is 1
+	Taken      uint64 // the lanes that have a piece, a bit for each from the lowest
 	Reason     string // why it left
 	Owed       bool   // Work is still to be told that it was lost
 	Secret     []byte // SHA-256 of the bearer secret that the agent drew; nil until enrolled
@@ -74,6 +80,9 @@ type Instance struct {
 	SeenAt     time.Time // last heartbeat
 	EndedAt    time.Time
 	Deadline   time.Time
+	// Asking is the lane, from 0, that a call to Work is for. It is no part of what
+	// is stored.
+	Asking int
 }
 
 // Machine is what the cloud says exists.
@@ -171,8 +180,9 @@ type Work interface {
 	// it is being served: an instance whose bucket and attempt are not listed
 	// is terminated, unless it is Busy.
 	Buckets(ctx context.Context) ([]Bucket, error)
-	// Next returns the next piece for an instance; asked again before Finished, the
-	// same piece. ErrWait: ask again soon. ErrNoMore: power off.
+	// Next returns the next piece for the lane in.Asking of an instance; asked again
+	// before Finished, the same piece. ErrWait: ask again soon. ErrNoMore: power
+	// off, since no lane has or will get a piece.
 	Next(ctx context.Context, in Instance) (Assignment, error)
 	// Entry stores one report entry of a piece with its log bytes. Unknown or finished
 	// pieces: ErrStale. An entry that is not well-formed: ErrInvalid, and the

@@ -34,6 +34,7 @@ type event struct {
 	secret  []byte // of enrolled: SHA-256 of the bearer secret
 	reason  string // of ended
 	lost    bool   // of ended: Work is to be told
+	lane    int    // of took and freed
 }
 
 type eventKind int
@@ -44,8 +45,8 @@ const (
 	launched                  // the cloud accepted it
 	enrolled                  // an agent showed the one-time token
 	beat                      // its agent was heard
-	took                      // it was handed a piece
-	freed                     // its piece is reported
+	took                      // a lane of it was handed a piece
+	freed                     // a lane's piece is reported
 	ended                     // it finished, or must go
 	told                      // Work knows that it was lost
 	vanished                  // the cloud confirms that it does not exist
@@ -78,19 +79,9 @@ func (in *Instance) advance(e event, now time.Time) bool {
 		}
 		in.SeenAt = now
 	case took:
-		switch {
-		case in.State == Idle:
-			in.State = Busy
-		case !live && !in.Owed:
-			in.Owed = true
-		default:
-			return false
-		}
+		return in.took(e.lane)
 	case freed:
-		if in.State != Busy {
-			return false
-		}
-		in.State = Idle
+		return in.freed(e.lane)
 	case ended:
 		if !live {
 			return false
@@ -109,6 +100,35 @@ func (in *Instance) advance(e event, now time.Time) bool {
 	}
 	return true
 }
+
+// took notes a lane's piece. An instance that had ended owes it to Work.
+func (in *Instance) took(lane int) bool {
+	bit := uint64(1) << lane
+	switch {
+	case (in.State == Idle || in.State == Busy) && in.Taken&bit == 0:
+		in.State, in.Taken = Busy, in.Taken|bit
+	case !in.live() && !in.Owed:
+		in.Owed = true
+	default:
+		return false
+	}
+	return true
+}
+
+// freed notes that a lane is rid of its piece. The instance is idle when all are.
+func (in *Instance) freed(lane int) bool {
+	bit := uint64(1) << lane
+	if in.State != Busy || in.Taken&bit == 0 {
+		return false
+	}
+	if in.Taken &^= bit; in.Taken == 0 {
+		in.State = Idle
+	}
+	return true
+}
+
+// lanes is how many pieces it runs at once.
+func (in *Instance) lanes() int { return max(1, in.Lanes) }
 
 // launched notes the cloud's answer. An agent may enrol before it is written
 // down, so the state moves only from Intended.

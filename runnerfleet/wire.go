@@ -15,7 +15,7 @@ import (
 //	GET  /agent/v1/binary/MACHINE             the agent for what "uname -m" says
 //	POST /agent/v1/challenge  {}              200 challenge, where agents enrol by identity
 //	POST /agent/v1/enrol      enrolment       200 Enrolled, 403 refused, 425 launch not noted yet
-//	POST /agent/v1/next       {}              200 Assignment, 204 with Retry-After
+//	POST /agent/v1/next       want            200 Assignment, 204 with Retry-After
 //	PUT  /agent/v1/entries?piece=P&meta=N     204, 409 stale, 413, 422 not well-formed
 //	POST /agent/v1/finished   finish          204, 409 stale
 //	POST /agent/v1/heartbeat  beating         204, 409 its piece is stale
@@ -53,9 +53,19 @@ type challenge struct {
 type Enrolled struct {
 	Instance string    `json:"instance"`
 	Deadline time.Time `json:"deadline"` // the machine is to be off by then
+	Lanes    int       `json:"lanes"`    // how many pieces to run at once
 }
 
+// want asks for a lane's next piece.
+type want struct {
+	Lane int `json:"lane,omitempty"` // from 0
+}
+
+func (w *want) lane() int   { return w.Lane }
+func (f *finish) lane() int { return f.Lane }
+
 type finish struct {
+	Lane   int    `json:"lane,omitempty"`
 	Piece  string `json:"piece"`
 	Exit   int    `json:"exit"`
 	Reason string `json:"reason,omitempty"`

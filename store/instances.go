@@ -12,7 +12,7 @@ import (
 
 // instanceColumns are in the order of getInstance and instanceValues.
 const instanceColumns = `id, bucket, attempt, arch, type, url, cloud_id, state, reason, owed, secret, enrol,
-	intended_at, launched_at, enrolled_at, seen_at, ended_at, deadline, on_demand, params, tries, retry_at`
+	intended_at, launched_at, enrolled_at, seen_at, ended_at, deadline, on_demand, params, tries, retry_at, lanes, taken`
 
 // Instances returns those that are not gone, those owed, and those gone whose
 // run is not closed, by the time they were intended.
@@ -39,7 +39,7 @@ func (s *Store) Instance(ctx context.Context, id string) (runnerfleet.Instance, 
 // AddInstance stores an instance; runnerfleet.ErrExists when the ID is taken.
 func (s *Store) AddInstance(ctx context.Context, in runnerfleet.Instance) error {
 	const insert = `INSERT INTO instances (` + instanceColumns + `, run)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT (id) DO NOTHING`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) ON CONFLICT (id) DO NOTHING`
 	ok, err := changed(s.db.ExecContext(ctx, insert, append(instanceValues(in), runOf(in.Bucket))...))
 	if err == nil && !ok {
 		err = runnerfleet.ErrExists
@@ -71,7 +71,7 @@ func (s *Store) UpdateInstance(ctx context.Context, id string, change func(*runn
 		const update = `UPDATE instances SET bucket = $2, attempt = $3, arch = $4, type = $5, url = $6,
 			cloud_id = $7, state = $8, reason = $9, owed = $10, secret = $11, enrol = $12,
 			intended_at = $13, launched_at = $14, enrolled_at = $15, seen_at = $16, ended_at = $17, deadline = $18,
-			on_demand = $19, params = $20, tries = $21, retry_at = $22 WHERE id = $1`
+			on_demand = $19, params = $20, tries = $21, retry_at = $22, lanes = $23, taken = $24 WHERE id = $1`
 		if _, err := tx.ExecContext(ctx, update, instanceValues(in)...); err != nil {
 			return err
 		}
@@ -95,24 +95,24 @@ func oneInstance(row *sql.Row) (runnerfleet.Instance, error) {
 }
 
 func getInstance(scan func(...any) error) (in runnerfleet.Instance, err error) {
-	var intended, launched, enrolled, seen, ended, deadline, retry int64
+	var intended, launched, enrolled, seen, ended, deadline, retry, taken int64
 	err = scan(&in.ID, &in.Bucket, &in.Attempt, &in.Arch, &in.Type, &in.URL,
 		&in.CloudID, &in.State, &in.Reason, &in.Owed, &in.Secret, &in.Enrol,
 		&intended, &launched, &enrolled, &seen, &ended, &deadline,
-		&in.OnDemand, &in.Params, &in.Tries, &retry)
+		&in.OnDemand, &in.Params, &in.Tries, &retry, &in.Lanes, &taken)
 	if err != nil {
 		return runnerfleet.Instance{}, err
 	}
 	in.IntendedAt, in.LaunchedAt, in.EnrolledAt = fromMicros(intended), fromMicros(launched), fromMicros(enrolled)
 	in.SeenAt, in.EndedAt, in.Deadline = fromMicros(seen), fromMicros(ended), fromMicros(deadline)
-	in.RetryAt = fromMicros(retry)
+	in.RetryAt, in.Taken = fromMicros(retry), uint64(taken) // one bit for each lane
 	return in, nil
 }
 
 func instanceValues(in runnerfleet.Instance) []any {
 	return []any{in.ID, in.Bucket, in.Attempt, in.Arch, in.Type, in.URL, in.CloudID, string(in.State), in.Reason, bit(in.Owed), in.Secret, in.Enrol,
 		micros(in.IntendedAt), micros(in.LaunchedAt), micros(in.EnrolledAt), micros(in.SeenAt), micros(in.EndedAt), micros(in.Deadline),
-		bit(in.OnDemand), in.Params, in.Tries, micros(in.RetryAt)}
+		bit(in.OnDemand), in.Params, in.Tries, micros(in.RetryAt), in.Lanes, int64(in.Taken)}
 }
 
 func bit(b bool) int {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/ortest/ortest/runnerfleet"
+	"github.com/ortest/ortest/runnerfleet/queue"
 )
 
 // Work is a bot in memory: buckets with pieces, which are handed out in order.
@@ -16,6 +19,11 @@ type Work struct {
 	// Make turns a piece into what an instance is to run; nil names a repository,
 	// a workflow run and a runner that all are made up.
 	Make func(piece string) runnerfleet.Assignment
+	// Takes is how long a piece is thought to take; nil: no instance helps another
+	// bucket of its run.
+	Takes func(piece string) time.Duration
+	// Serial says which pieces run alone on their machine; nil: none.
+	Serial func(piece string) bool
 
 	mu      sync.Mutex
 	buckets []*bucket
@@ -30,7 +38,9 @@ type bucket struct {
 // Piece is what became of a piece.
 type Piece struct {
 	ID       string
-	Holder   string   // the instance that has it, "" while it waits
+	Holder   string // the instance that has it, "" while it waits
+	Lane     int    // of the holder
+	Since    time.Time
 	Tries    []string // every instance that was ever given it
 	Finished bool
 	Exit     int
@@ -94,11 +104,68 @@ func (w *Work) Buckets(context.Context) ([]runnerfleet.Bucket, error) {
 	defer w.mu.Unlock()
 	var want []runnerfleet.Bucket
 	for _, b := range w.buckets {
-		if b.open() {
+		switch {
+		case b.open():
 			want = append(want, b.Bucket)
+		case w.Takes != nil && w.next(b, queue.Seat{}) != nil:
+			spare := b.Bucket
+			spare.Spare = true
+			want = append(want, spare)
 		}
 	}
 	return want, nil
+}
+
+// next returns the piece that a lane of the bucket's instance takes; nil when there
+// is none.
+func (w *Work) next(at *bucket, seat queue.Seat) *Piece {
+	p, _ := w.answer(at, seat)
+	return p
+}
+
+func (w *Work) answer(at *bucket, seat queue.Seat) (*Piece, queue.Answer) {
+	run, _, _ := strings.Cut(at.ID, "/")
+	var all []queue.Piece
+	var pieces []*Piece
+	number := 0
+	for i, b := range w.buckets {
+		if b == at {
+			number = i
+		}
+		if of, _, _ := strings.Cut(b.ID, "/"); of != run || w.Takes == nil && b != at {
+			continue
+		}
+		for _, p := range b.pieces {
+			q := queue.Piece{Bucket: i, State: queue.Ready, Goal: p.ID, Serial: w.Serial != nil && w.Serial(p.ID)}
+			if w.Takes != nil {
+				q.Takes = w.Takes(p.ID)
+			}
+			switch {
+			case p.Finished:
+				q.State = queue.Over
+			case p.Holder != "":
+				q.State, q.Seat, q.Since = queue.Held, queue.Seat{Instance: p.Holder, Lane: p.Lane}, p.Since
+			}
+			all, pieces = append(all, q), append(pieces, p)
+		}
+	}
+	i, answer := queue.Next(all, seat, queue.Bucket{Number: number, Lanes: at.Lanes}, time.Now())
+	if answer != queue.Take {
+		return nil, answer
+	}
+	return pieces[i], answer
+}
+
+// move puts a piece into a bucket.
+func (w *Work) move(p *Piece, to *bucket) {
+	for _, b := range w.buckets {
+		if b != to {
+			b.pieces = slices.DeleteFunc(b.pieces, func(o *Piece) bool { return o == p })
+		}
+	}
+	if !slices.Contains(to.pieces, p) {
+		to.pieces = append(to.pieces, p)
+	}
 }
 
 func (b *bucket) open() bool {
@@ -110,7 +177,7 @@ func (b *bucket) open() bool {
 	return false
 }
 
-// Next hands out the instance's piece, or the bucket's next one.
+// Next hands out the lane's piece, or the next one.
 func (w *Work) Next(_ context.Context, in runnerfleet.Instance) (runnerfleet.Assignment, error) {
 	if err := w.Faults.at("work.Next", false); err != nil {
 		return runnerfleet.Assignment{}, err
@@ -121,16 +188,18 @@ func (w *Work) Next(_ context.Context, in runnerfleet.Instance) (runnerfleet.Ass
 		if b.ID != in.Bucket || b.Attempt != in.Attempt {
 			continue
 		}
-		for _, p := range b.pieces {
-			if p.Finished || p.Holder != "" && p.Holder != in.ID {
-				continue
-			}
-			if p.Holder == "" {
-				p.Holder, p.Metas, p.Log = in.ID, nil, ""
-				p.Tries = append(p.Tries, in.ID)
-			}
-			return w.assignment(p.ID), w.Faults.at("work.Next", true)
+		p, answer := w.answer(b, queue.Seat{Instance: in.ID, Lane: in.Asking})
+		switch {
+		case answer == queue.Wait:
+			return runnerfleet.Assignment{}, runnerfleet.ErrWait
+		case p == nil:
+			return runnerfleet.Assignment{}, runnerfleet.ErrNoMore
+		case p.Holder == "":
+			p.Holder, p.Lane, p.Since, p.Metas, p.Log = in.ID, in.Asking, time.Now(), nil, ""
+			p.Tries = append(p.Tries, in.ID)
+			w.move(p, b)
 		}
+		return w.assignment(p.ID), w.Faults.at("work.Next", true)
 	}
 	return runnerfleet.Assignment{}, runnerfleet.ErrNoMore
 }
