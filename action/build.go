@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // buildAll builds the tools, the suite's nginx and the project, or finds them
@@ -133,7 +134,7 @@ func (r *run) restore(commit string) error {
 		return err
 	}
 	r.key = key
-	from := filepath.Join(r.cfg.Work, key)
+	from := r.builds(key)
 	if _, err := os.Stat(from); err != nil || r.cfg.Piece.Options.Force {
 		return nil
 	}
@@ -143,9 +144,14 @@ func (r *run) restore(commit string) error {
 		return os.RemoveAll(r.src)
 	}
 	r.kept = key
+	now := time.Now()
+	_ = os.Chtimes(from, now, now) // what is in use is not cleared
 	r.note("build %s was made before on this machine", key)
 	return nil
 }
+
+// builds is where a project's own build is kept, beside the others of the store.
+func (r *run) builds(key string) string { return filepath.Join(r.cfg.Work, "project", key) }
 
 // keep copies the build to where other pieces find it. Whoever is first wins;
 // that it cannot be kept is no reason to fail.
@@ -153,16 +159,16 @@ func (r *run) keep() {
 	if r.key == "" {
 		return
 	}
-	if err := r.keepAs(filepath.Join(r.cfg.Work, r.key)); err != nil {
+	if err := r.keepAs(r.builds(r.key)); err != nil {
 		r.cfg.Logger.Warn("build is not kept", "err", err)
 	}
 }
 
 func (r *run) keepAs(to string) error {
-	if err := os.MkdirAll(r.cfg.Work, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(r.cfg.Work, "new-")
+	tmp, err := os.MkdirTemp(filepath.Dir(to), "new-")
 	if err != nil {
 		return err
 	}

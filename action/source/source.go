@@ -6,7 +6,8 @@
 // network is not asked at all.
 //
 // What was got is kept in a folder of the store under a name that says what
-// it is, and is not changed afterwards: goals share it.
+// it is, and is not changed afterwards: goals share it. What nobody has used for
+// long is cleared.
 package source
 
 import (
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +33,10 @@ type Store struct {
 	// Git runs git with arguments in a folder, its output to out, and returns
 	// an error when it does not end well.
 	Git func(ctx context.Context, out io.Writer, dir string, args ...string) error
+
+	mu   sync.Mutex
+	held []*os.File // locks of what was got
+	made bool       // something was added since Close
 }
 
 // MissingError says what a mirror lacks.
@@ -101,21 +107,25 @@ func (s *Store) Head(ctx context.Context, url, ref string) (string, error) {
 	return "", fmt.Errorf("the repository has no branch or tag %s", ref)
 }
 
-// Fetch puts one commit into a new folder.
+// Fetch puts one commit into a new folder, with its submodules.
 func (s *Store) Fetch(ctx context.Context, url, commit, dir string) error {
+	return s.fetch(ctx, Repo{URL: url, Commit: commit}, dir, 0)
+}
+
+func (s *Store) fetch(ctx context.Context, r Repo, dir string, depth int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for _, args := range [][]string{
 		{"init", "--quiet", "--template="},
-		{"fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", url, commit},
+		{"fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", r.URL, r.Commit},
 		{"checkout", "--quiet", "--detach", "--no-recurse-submodules", "FETCH_HEAD"},
 	} {
 		if err := s.Git(ctx, s.Log, dir, args...); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.submodules(ctx, r.URL, dir, depth)
 }
 
 // Checkout returns the folder in which a commit of a repository lies. Nobody
@@ -126,14 +136,14 @@ func (s *Store) Checkout(ctx context.Context, url, commit string) (string, error
 }
 
 // Keep returns the folder of a name, which make filled once. It is there
-// wholly or not at all, however many ask for it at once.
+// wholly or not at all, however many ask for it at once, and stays until Close.
 func (s *Store) Keep(kind, name string, make func(tmp string) error) (string, error) {
 	dir := filepath.Join(s.Dir, kind, name)
+	if err := s.use(dir); err != nil {
+		return "", err
+	}
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
 	}
 	unlock, err := lock(dir + ".lock")
 	if err != nil {
@@ -154,20 +164,21 @@ func (s *Store) Keep(kind, name string, make func(tmp string) error) (string, er
 	if err := make(tmp); err != nil {
 		return "", err
 	}
+	s.added()
 	return dir, os.Rename(tmp, dir)
 }
 
 // Make returns the folder of a name, which fill filled in place: what is built
 // has its own path in it. What was left unfinished, or is to be made again, is
-// made from the start.
+// made from the start. It stays until Close.
 func (s *Store) Make(kind, name string, again bool, fill func(out string) error) (string, error) {
 	dir := filepath.Join(s.Dir, kind, name)
 	done := dir + ".done"
+	if err := s.use(dir); err != nil {
+		return "", err
+	}
 	if _, err := os.Stat(done); err == nil && !again {
 		return dir, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
 	}
 	unlock, err := lock(dir + ".lock")
 	if err != nil {
@@ -183,6 +194,7 @@ func (s *Store) Make(kind, name string, again bool, fill func(out string) error)
 	if err := fill(dir); err != nil {
 		return "", err
 	}
+	s.added()
 	return dir, os.WriteFile(done, nil, 0o644)
 }
 
