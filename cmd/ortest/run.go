@@ -35,7 +35,9 @@ type runFlags struct {
 	jobs                        int
 	json                        bool
 
-	unmet action.Unmet // units that this machine does not have
+	commits string       // file
+	pins    pins         // commits of this run
+	unmet   action.Unmet // units that this machine does not have
 }
 
 func (a *app) run() *cobra.Command {
@@ -56,7 +58,8 @@ func (a *app) run() *cobra.Command {
 	fl.StringVar(&f.mirror, "mirror", "", "take sources from `DIR`: OWNER/NAME.git for repositories, files/NAME for downloads")
 	fl.StringVar(&f.files, "files", "", "test only the files that `GLOB` matches, such as 't/00*.t'; ** crosses folders")
 	fl.IntVar(&f.jobs, "jobs", 0, "run `N` files at once; 0 is as many as the cores bear, 1 needs no lanes")
-	fl.StringVar(&f.result, "results", "", "leave the log, each goal's log and entries, and results.jsonl in `DIR`")
+	fl.StringVar(&f.result, "results", "", "leave the log, each goal's log and entries, commits.json and results.jsonl in `DIR`")
+	fl.StringVar(&f.commits, "commits", "", "take repositories at the commits in `FILE`, the commits.json that --results left")
 	fl.StringVar(&f.shuffle, "shuffle", "", "shuffle the files by `SEED`; without one a seed is chosen and printed")
 	fl.Lookup("shuffle").NoOptDefVal = "0"
 	fl.BoolVar(&f.json, "json", false, "write JSON: the verdict, and the goals with their findings")
@@ -101,7 +104,7 @@ func (a *app) runGoals(cmd *cobra.Command, f *runFlags, targets []string) error 
 		if f.result == "" {
 			return nil
 		}
-		return runResults{dir: f.result, arch: f.req.Options.Arch}.write(out)
+		return runResults{dir: f.result, arch: f.req.Options.Arch, pins: f.pins}.write(out)
 	}
 	out, err := local.Run(cmd.Context(), cfg)
 	if err != nil && cmd.Context().Err() != nil {
@@ -131,6 +134,10 @@ func (a *app) openRun(cmd *cobra.Command, f *runFlags, targets []string) ([]plan
 		if err := checkDir(f.mirror); err != nil {
 			return nil, usage(fmt.Errorf("--mirror: %w; give the directory that holds OWNER/NAME.git", err))
 		}
+	}
+	var err error
+	if f.pins, err = readPins(f.commits); err != nil {
+		return nil, err
 	}
 	if f.jobs < 0 {
 		return nil, usage(fmt.Errorf("--jobs %d: want 1 or more, or 0 for as many as the cores bear", f.jobs))
@@ -241,7 +248,7 @@ func (a *app) openGoal(cmd *cobra.Command, f *runFlags, g plan.Goal) (action.Con
 	}
 	cfg := action.Config{
 		Piece:   action.Piece{ID: "run/" + g.String() + "/1", Goal: g, Repo: repo, Options: f.req.Options},
-		Project: project, Mode: mode, ServerURL: server, Mirror: f.mirror, Unmet: f.unmet, Workspace: workspace, Work: filepath.Join(f.work, "builds"),
+		Project: project, Mode: mode, ServerURL: server, Mirror: f.mirror, Pins: f.pins, Unmet: f.unmet, Workspace: workspace, Work: filepath.Join(f.work, "builds"),
 		Env: os.Environ(), Only: f.files, Logger: a.log(cmd.ErrOrStderr()),
 	}
 	if a.verbose > 0 {

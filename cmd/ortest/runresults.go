@@ -24,12 +24,14 @@ const runLog = "ortest.log.gz"
 //
 //	ortest.log.gz     all goals' logs, as the old wrapper printed them
 //	results.jsonl     the verdicts, as ortest report reads them
+//	commits.json      the commits of everything, as --commits takes them
 //	GOAL.log.gz       a goal's log
 //	GOAL.jsonl        its entries
 //	GOAL.beside/      logs of files that failed beside others and ran again
 type runResults struct {
 	dir  string
 	arch string
+	pins pins
 }
 
 func (w runResults) write(out local.Outcome) error {
@@ -45,7 +47,7 @@ func (w runResults) write(out local.Outcome) error {
 			os.WriteFile(filepath.Join(w.dir, g.Goal.String()+".jsonl"), entries, 0o644), w.beside(g))
 	}
 	whole.WriteString(lastLine(time.Since(out.Began).Seconds()))
-	errs = append(errs, w.pack(runLog, whole.Bytes()), w.results(out, whole.Bytes()))
+	errs = append(errs, w.pack(runLog, whole.Bytes()), w.results(out, whole.Bytes()), w.pins.write(w.dir))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
