@@ -1,5 +1,5 @@
-// Package workflows has the workflow file that tests pieces, and prepares its
-// dispatches.
+// Package workflows has the workflow files that repositories install, fills and
+// checks them, and prepares the dispatches of the one that tests pieces.
 //
 // A dispatch names its pieces as JSON; the workflow makes one job of each, and
 // the job's label decides alone which runner takes it. GitHub's limits (256
@@ -9,7 +9,6 @@ package workflows
 
 import (
 	"bytes"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,12 +17,6 @@ import (
 
 	"github.com/ortest/ortest/plan"
 )
-
-//go:embed ortest.yml
-var files embed.FS
-
-// File is the name under which the workflow is dispatched.
-const File = "ortest.yml"
 
 // GitHub's limits for one dispatch. The characters count for all inputs
 // together; what the names and the JSON around them take is kept back.
@@ -106,15 +99,6 @@ func ParsePiece(b []byte) (Piece, error) {
 		return Piece{}, fmt.Errorf("read piece: %w", err)
 	}
 	return p, nil
-}
-
-// Files returns the workflow files to install, by their path in a repository.
-func Files() map[string][]byte {
-	b, err := files.ReadFile(File)
-	if err != nil {
-		panic(err) // it is embedded: the build would have failed
-	}
-	return map[string][]byte{".github/workflows/" + File: b}
 }
 
 // Split cuts a list of pieces, in order, into as many dispatches as GitHub's

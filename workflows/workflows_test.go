@@ -3,14 +3,12 @@ package workflows
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
-	"github.com/rhysd/actionlint"
 
 	"github.com/ortest/ortest/plan"
 )
@@ -22,29 +20,41 @@ func piece(i int) Piece {
 		Options: plan.Options{Arch: "linux x86_64"}, Timeout: 20}
 }
 
-func TestActionlintFindsNothing(t *testing.T) {
-	if len(Files()) == 0 {
-		t.Fatal("no workflow files")
-	}
-	for name, b := range Files() {
-		lint, err := actionlint.NewLinter(&strings.Builder{}, &actionlint.LinterOptions{})
-		if err != nil {
-			t.Fatal(err)
+// all renders every file in each cloud.
+func all(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := make(map[string][]byte)
+	for _, cloud := range []string{"ec2", "hosted", "local"} {
+		for _, name := range Names() {
+			b, err := Render(name, Settings{
+				Commit: strings.Repeat("ab", 20), Version: "v1.2.3", Cloud: cloud, Branches: []string{"v*.x", "release/**"},
+				Targets: "-t 90 it's", Variables: map[string]string{"AWS_REGION": "eu-central-1", "ORTEST_AWS_ROLE": "arn:aws:iam::1:role/x"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[cloud+"/"+name] = b
 		}
-		found, err := lint.Lint(name, b, nil)
+	}
+	return files
+}
+
+func TestNothingIsFoundInOurOwnFiles(t *testing.T) {
+	for name, b := range all(t) {
+		found, err := Check(name, b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range found {
-			t.Errorf("%s", f)
+			t.Errorf("%s\n%s", f, b)
 		}
 	}
 }
 
-// TestRules holds what actionlint does not know: who may run a job, and that
-// nothing written by a person gets near a shell.
+// TestRules holds what no rule for any workflow could know: who may run a job,
+// and that what runs the code under test holds nothing.
 func TestRules(t *testing.T) {
-	for name, b := range Files() {
+	for name, b := range all(t) {
 		var w struct {
 			RunName     string            `yaml:"run-name"`
 			Permissions map[string]string `yaml:"permissions"`
@@ -52,7 +62,8 @@ func TestRules(t *testing.T) {
 			Jobs        map[string]struct {
 				Permissions map[string]string `yaml:"permissions"`
 				RunsOn      any               `yaml:"runs-on"`
-				Timeout     any               `yaml:"timeout-minutes"`
+				Environment string            `yaml:"environment"`
+				If          string            `yaml:"if"`
 				Steps       []map[string]any  `yaml:"steps"`
 				Strategy    struct {
 					FailFast bool `yaml:"fail-fast"`
@@ -65,30 +76,110 @@ func TestRules(t *testing.T) {
 		if w.Permissions == nil || len(w.Permissions) != 0 {
 			t.Errorf("%s: permissions are %v, want {}", name, w.Permissions)
 		}
-		if _, ok := w.On["workflow_dispatch"]; !ok || len(w.On) != 1 {
-			t.Errorf("%s: starts on %v, want workflow_dispatch alone", name, w.On)
-		}
-		if !strings.Contains(w.RunName, "inputs.nonce") {
-			t.Errorf("%s: the run's name %q lacks the nonce", name, w.RunName)
+		if strings.HasSuffix(name, "/"+File) && (!strings.Contains(w.RunName, "inputs.nonce") || len(w.On) != 1) {
+			t.Errorf("%s: starts on %v as %q, want a dispatch alone, with the nonce in its name", name, w.On, w.RunName)
 		}
 		for id, j := range w.Jobs {
-			if j.RunsOn != "${{ matrix.piece.label }}" {
-				t.Errorf("%s: job %s runs on %v, want its piece's label alone", name, id, j.RunsOn)
+			tests := strings.HasPrefix(id, "test") || id == "piece"
+			if tests && (j.RunsOn != "${{ matrix.piece.label }}" || j.Strategy.FailFast || len(j.Permissions) != 0 || j.Environment != "") {
+				t.Errorf("%s: job %s wants its piece's label, no fail-fast, no permissions and no environment", name, id)
 			}
-			if j.Timeout == nil || j.Strategy.FailFast || len(j.Permissions) != 0 {
-				t.Errorf("%s: job %s wants a timeout, no fail-fast and no permissions", name, id)
+			if (id == "down" || id == "report") && !strings.HasPrefix(j.If, "always()") {
+				t.Errorf("%s: job %s is not made whatever happens", name, id)
+			}
+			if id == "plan" && !strings.Contains(j.If, "vars.ORTEST_WITHOUT_BOT == 'true'") {
+				t.Errorf("%s: nobody asked for it, and it starts", name)
 			}
 			for _, s := range j.Steps {
 				if _, ok := s["run"]; ok {
 					t.Errorf("%s: job %s has a shell step", name, id)
 				}
+				if uses, _ := s["uses"].(string); !strings.HasPrefix(uses, "./") && !strings.HasPrefix(uses, "actions/checkout@") && !strings.HasPrefix(uses, "ortest/ortest@") {
+					t.Errorf("%s: job %s uses %s of somebody else", name, id, uses)
+				}
+				if text := fmt.Sprint(s); tests && (strings.Contains(text, "secrets.") || strings.Contains(text, "github.token")) {
+					t.Errorf("%s: job %s runs the code under test and holds a secret: %s", name, id, text)
+				}
 			}
 		}
-		for _, e := range regexp.MustCompile(`\$\{\{[^}]*\}\}`).FindAllString(string(b), -1) {
-			if strings.Contains(e, "github.event") || strings.Contains(e, "github.head_ref") {
-				t.Errorf("%s: expression %s reads what a person wrote", name, e)
+	}
+}
+
+func TestSettingsValidate(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Settings)
+		bad    string
+	}{
+		{"what is not said has a default", func(*Settings) {}, ""},
+		{"a version alone is not pinned", func(s *Settings) { s.Commit = "v1" }, "commit"},
+		{"no commit is refused", func(s *Settings) { s.Commit = "" }, "commit"},
+		{"a cloud that there is not", func(s *Settings) { s.Cloud = "azure" }, "cloud"},
+		{"a branch that is YAML", func(s *Settings) { s.Branches = []string{"a]\nx: y"} }, "branches"},
+		{"neither branch nor tag", func(s *Settings) { s.Branches, s.Tags = []string{}, []string{} }, "at least one"},
+		{"a time of four fields", func(s *Settings) { s.Cron = "1 2 3 4" }, "cron"},
+		{"an expression among the targets", func(s *Settings) { s.Targets = "${{ github.event.x }}" }, "targets"},
+		{"a variable that is not ours", func(s *Settings) { s.Variables = map[string]string{"PATH": "/x"} }, "variables"},
+		{"an expression in a variable", func(s *Settings) { s.Variables = map[string]string{"ORTEST_X": "${{ secrets.Y }}"} }, "variables.ORTEST_X"},
+		{"a label with a blank", func(s *Settings) { s.Runner = "my runner" }, "runner"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := Settings{Commit: demoCommit}
+			tt.change(&s)
+			err := s.Validate()
+			if (err == nil) != (tt.bad == "") || err != nil && !strings.Contains(err.Error(), tt.bad) {
+				t.Errorf("Validate() = %v, want an error about %q", err, tt.bad)
 			}
-		}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	const good = `name: x
+on: push
+permissions: {}
+concurrency: x
+jobs:
+  a:
+    runs-on: ubuntu-24.04
+    timeout-minutes: 5
+    steps:
+      - run: |
+          echo start
+          echo done ${{ github.sha }}
+      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683
+`
+	for _, tt := range []struct {
+		name, old, now string
+		want           []string // position and rule
+	}{
+		{"a good one", "", "", nil},
+		{"an action by its tag", "@11bd71901bbe5b1630ceea73d27597364c9af683", "@v4", []string{"13:15 pin"}},
+		{"a commit one digit short", "9af683", "9af68", []string{"13:15 pin"}},
+		{"no permissions", "permissions: {}\n", "", []string{"1:1 permissions"}},
+		{"everything permitted", "permissions: {}", "permissions: write-all", []string{"3:14 permissions"}},
+		{"every job may write", "permissions: {}", "permissions: {contents: write}", []string{"3:15 permissions"}},
+		{"no queue", "concurrency: x\n", "", []string{"5:3 concurrency"}},
+		{"no end", "    timeout-minutes: 5\n", "", []string{"6:3 timeout"}},
+		{"an input in a script", "done ${{ github.sha }}", "done ${{ env.X }}", []string{"12:21 script"}},
+		{"a title in a script, which actionlint knows too", "echo start", "echo ${{ github.event.head_commit.message }}", []string{"10:23 expression", "11:16 script"}},
+		{"twice in a line", "${{ github.sha }}", "${{ env.A }} ${{ env.B }}", []string{"12:21 script", "12:34 script"}},
+		{"a job that is no job", "runs-on: ubuntu-24.04\n", "runs: x\n", []string{"6:3 syntax-check", "7:5 syntax-check"}},
+		{"a secret beside a stranger's code", "- uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "- uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683\n        with:\n          ref: ${{ github.event.pull_request.head.sha }}\n          token: ${{ secrets.T }}", []string{"15:16 secret"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			found, err := Check("x.yml", []byte(strings.Replace(good, tt.old, tt.now, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range found {
+				got = append(got, fmt.Sprintf("%d:%d %s", f.Line, f.Column, f.Rule))
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("found %v, want %v: %v", got, tt.want, found)
+			}
+		})
 	}
 }
 
