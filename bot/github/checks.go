@@ -82,6 +82,9 @@ func (f *Forge) CreateCheckRun(ctx context.Context, repo bot.Repo, sha string, c
 // is to have, in an order that does not change: those that GitHub counts
 // already are not sent again, so that a repeat doubles none.
 func (f *Forge) UpdateCheckRun(ctx context.Context, repo bot.Repo, c bot.CheckRun) error {
+	if c.Status != "completed" {
+		ctx = inLane(ctx, cosmetics)
+	}
 	todo, err := f.unsentAnnotations(ctx, repo, c)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 // PullRequest returns a pull request, or bot.ErrGone.
 func (f *Forge) PullRequest(ctx context.Context, repo bot.Repo, number int) (bot.PullRequest, error) {
+	ctx = inLane(ctx, acks)
 	client, err := f.client(repo)
 	if err != nil {
 		return bot.PullRequest{}, err
@@ -47,7 +48,7 @@ func (f *Forge) Permission(ctx context.Context, repo bot.Repo, login string) (st
 		Permission string `json:"permission"`
 		RoleName   string `json:"role_name"`
 	}
-	_, err := f.do(ctx, repo, call{method: "GET", path: []string{"collaborators", login, "permission"}}, &answer)
+	_, err := f.do(inLane(ctx, acks), repo, call{method: "GET", path: []string{"collaborators", login, "permission"}}, &answer)
 	err = wrap(err, "read permission of %s on %s", login, repo)
 	if errors.Is(err, bot.ErrGone) {
 		return "none", nil
@@ -72,7 +73,7 @@ func (f *Forge) Comments(ctx context.Context, repo bot.Repo, number int, since t
 	if !since.IsZero() {
 		q.Set("since", since.UTC().Format(time.RFC3339))
 	}
-	all, err := list(ctx, f, repo, call{path: []string{"issues", strconv.Itoa(number), "comments"}, query: q},
+	all, err := list(inLane(ctx, acks), f, repo, call{path: []string{"issues", strconv.Itoa(number), "comments"}, query: q},
 		func(page *[]comment) []comment { return *page })
 	if err != nil {
 		return nil, wrap(err, "list comments of %s#%d", repo, number)
@@ -98,7 +99,7 @@ func (f *Forge) CreateComment(ctx context.Context, repo bot.Repo, number int, bo
 	if err != nil {
 		return 0, err
 	}
-	c, _, err := client.Issues.CreateComment(ctx, repo.Owner, repo.Name, number, &gh.IssueComment{Body: &body})
+	c, _, err := client.Issues.CreateComment(inLane(ctx, acks), repo.Owner, repo.Name, number, &gh.IssueComment{Body: &body})
 	if err != nil {
 		return 0, wrap(err, "comment on %s#%d", repo, number)
 	}
@@ -140,9 +141,9 @@ func (f *Forge) React(ctx context.Context, repo bot.Repo, place string, id int64
 	}
 	switch place {
 	case bot.InComment:
-		_, _, err = client.Reactions.CreateIssueCommentReaction(mayRepeat(ctx), repo.Owner, repo.Name, id, content)
+		_, _, err = client.Reactions.CreateIssueCommentReaction(inLane(mayRepeat(ctx), acks), repo.Owner, repo.Name, id, content)
 	case bot.InReviewComment:
-		_, _, err = client.Reactions.CreatePullRequestCommentReaction(mayRepeat(ctx), repo.Owner, repo.Name, id, content)
+		_, _, err = client.Reactions.CreatePullRequestCommentReaction(inLane(mayRepeat(ctx), acks), repo.Owner, repo.Name, id, content)
 	}
 	return wrap(err, "react to comment %d of %s", id, repo)
 }

@@ -376,7 +376,7 @@ func TestARedirectCarriesNoTokenToAnotherHost(t *testing.T) {
 	}))
 	defer other.Close()
 	f, _ := scripted(t, nil)
-	f.rt.(*transport).next = redirect(other.URL)
+	f.cfg.Transport = redirect(other.URL)
 	if err := f.RemoveRunner(t.Context(), hello, 3); err == nil || !strings.Contains(err.Error(), "another host") {
 		t.Errorf("got %v", err)
 	}

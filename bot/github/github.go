@@ -46,11 +46,12 @@ type Config struct {
 // Forge implements bot.Forge. New makes one; its methods may be called at once.
 type Forge struct {
 	cfg  Config
-	base *url.URL // ends in a slash
-	rt   http.RoundTripper
+	base *url.URL   // ends in a slash
+	self *transport // of the App itself
 
-	mu      sync.Mutex
-	clients map[bot.Repo]*gh.Client
+	mu         sync.Mutex
+	clients    map[bot.Repo]*gh.Client
+	transports map[int64]*transport // by installation
 }
 
 var _ bot.Forge = (*Forge)(nil)
@@ -88,10 +89,11 @@ func New(cfg Config) (*Forge, error) {
 		cfg.Transport = t
 	}
 	return &Forge{
-		cfg:     cfg,
-		base:    base,
-		rt:      &transport{next: cfg.Transport, limits: newLimits(), log: cfg.Log},
-		clients: make(map[bot.Repo]*gh.Client),
+		cfg:        cfg,
+		base:       base,
+		self:       newTransport(cfg.Transport, cfg.Log),
+		clients:    make(map[bot.Repo]*gh.Client),
+		transports: make(map[int64]*transport),
 	}, nil
 }
 
@@ -119,7 +121,7 @@ func (f *Forge) client(repo bot.Repo) (*gh.Client, error) {
 		return c, nil
 	}
 	// One AppsTransport each: ghinstallation writes to it at every refresh.
-	tr, err := ghinstallation.New(f.rt, f.cfg.AppID, repo.Installation, f.cfg.Key)
+	tr, err := ghinstallation.New(f.of(repo.Installation), f.cfg.AppID, repo.Installation, f.cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("read the App's private key: %w", err)
 	}
@@ -133,6 +135,16 @@ func (f *Forge) client(repo bot.Repo) (*gh.Client, error) {
 	c.UserAgent = "ortest"
 	f.clients[repo] = c
 	return c, nil
+}
+
+// of returns the transport of an installation. The caller holds f.mu.
+func (f *Forge) of(installation int64) *transport {
+	t := f.transports[installation]
+	if t == nil {
+		t = newTransport(f.cfg.Transport, f.cfg.Log)
+		f.transports[installation] = t
+	}
+	return t
 }
 
 // sameHost follows a renamed repository but carries no token to another host.

@@ -1,8 +1,11 @@
 package github
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,37 +17,71 @@ const maxWait = time.Minute
 
 var errBudget = errors.New("own limit of requests to GitHub is used up")
 
-// window lets n things happen in any span of its length.
+// lane is how much a request matters. Each leaves some of every limit to those
+// before it, so that no amount of progress reports starves an answer.
+type lane int
+
+// The lanes, those that matter most first.
+const (
+	acks      lane = iota // reactions and answers to people, and what is read to give them
+	results               // what everything is in by default: runs, check runs that end
+	cosmetics             // progress, and sweeps for what webhooks missed
+	lanes     = 3
+)
+
+type laneKey struct{}
+
+// inLane marks the requests of a context.
+func inLane(ctx context.Context, l lane) context.Context {
+	return context.WithValue(ctx, laneKey{}, l)
+}
+
+func laneOf(ctx context.Context) lane {
+	if l, ok := ctx.Value(laneKey{}).(lane); ok {
+		return l
+	}
+	return results
+}
+
+// window lets a number of things happen in any span of its length.
 type window struct {
 	span time.Duration
-	at   []time.Time // when each of the last n happens, oldest at next
-	next int
+	keep [lanes]int  // how many a lane leaves to those before it
+	at   []time.Time // when each of the last ones happens, sorted
 }
 
 func newWindow(n int, span time.Duration) *window {
-	return &window{span: span, at: make([]time.Time, n)}
+	return &window{span: span, keep: [lanes]int{0, n / 10, n / 3}, at: make([]time.Time, n)}
 }
 
-// free returns how long after now the nth next thing may happen. n must not be
-// more than the window holds.
-func (w *window) free(n int, now time.Time) time.Duration {
-	return max(0, w.at[(w.next+n-1)%len(w.at)].Add(w.span).Sub(now))
+// free returns how long after now the nth next thing of a lane may happen. n
+// must not be more than the window has for it.
+func (w *window) free(n int, l lane, now time.Time) time.Duration {
+	return max(0, w.at[n+w.keep[l]-1].Add(w.span).Sub(now))
 }
 
 // take notes n things at t.
 func (w *window) take(n int, t time.Time) {
 	for range n {
-		w.at[w.next] = t
-		w.next = (w.next + 1) % len(w.at)
+		w.at = slices.Delete(w.at, 0, 1)
+		i, _ := slices.BinarySearchFunc(w.at, t, time.Time.Compare)
+		w.at = slices.Insert(w.at, i, t)
 	}
 }
 
-// limits are those of GitHub that it enforces only by refusing everything
-// afterwards, with some room left for people who use the App's token by hand.
+// limits are those that GitHub has for one installation. The secondary ones it
+// enforces only by refusing everything afterwards, so some room is left for
+// people who use the App's token by hand.
 type limits struct {
 	mu     sync.Mutex
 	points *window   // 900 a minute: a read is one, a write five
 	create []*window // content that people see: 80 a minute, 500 an hour
+
+	paused  time.Time // GitHub wants nothing before
+	refused int       // how often in a row it said so without saying until when
+
+	left, of int // of the primary limit, as GitHub last said; of is 0 before
+	reset    time.Time
 }
 
 func newLimits() *limits {
@@ -57,17 +94,17 @@ func newLimits() *limits {
 // reserve takes a place for a request and returns how long after now it is.
 // A place further than maxWait is not taken: errBudget.
 func (l *limits) reserve(req *http.Request, now time.Time) (time.Duration, error) {
-	cost := 5
+	cost, lane := 5, laneOf(req.Context())
 	if req.Method == http.MethodGet || req.Method == http.MethodHead {
 		cost = 1
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	wait := l.points.free(cost, now)
+	wait := max(l.points.free(cost, lane, now), l.paused.Sub(now), l.primary(lane, now))
 	content := createsContent(req)
 	if content {
 		for _, w := range l.create {
-			wait = max(wait, w.free(1, now))
+			wait = max(wait, w.free(1, lane, now))
 		}
 	}
 	if wait > maxWait {
@@ -80,6 +117,41 @@ func (l *limits) reserve(req *http.Request, now time.Time) (time.Duration, error
 		}
 	}
 	return wait, nil
+}
+
+// primary is how long a lane waits for the hourly limit: it leaves a part of
+// what is left to those before it.
+func (l *limits) primary(lane lane, now time.Time) time.Duration {
+	keep := [lanes]int{0, l.of / 20, l.of / 5}[lane]
+	if l.of == 0 || l.left > keep || !l.reset.After(now) {
+		return 0
+	}
+	return l.reset.Sub(now)
+}
+
+// heard notes what an answer says about the limits. One that refuses for a limit
+// holds up every other request of the installation: GitHub bans who goes on.
+func (l *limits) heard(resp *http.Response, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	of, oerr := strconv.Atoi(resp.Header.Get("X-RateLimit-Limit"))
+	left, lerr := strconv.Atoi(resp.Header.Get("X-RateLimit-Remaining"))
+	reset, rerr := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64)
+	if errors.Join(oerr, lerr, rerr) == nil {
+		l.of, l.left, l.reset = of, left, time.Unix(reset, 0)
+	}
+	if !limited(resp) {
+		l.refused = 0
+		return
+	}
+	wait, told := retryAfter(resp, now)
+	if !told { // GitHub asks for at least a minute, and longer each time
+		wait = time.Minute << min(l.refused, 4)
+		l.refused++
+	}
+	if until := now.Add(wait); until.After(l.paused) {
+		l.paused = until
+	}
 }
 
 // createsContent reports whether a request counts as creating content: all

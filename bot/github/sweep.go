@@ -25,7 +25,7 @@ const (
 
 // app returns the client that speaks as the App itself.
 func (f *Forge) app() (*gh.Client, error) {
-	tr, err := ghinstallation.NewAppsTransport(f.rt, f.cfg.AppID, f.cfg.Key)
+	tr, err := ghinstallation.NewAppsTransport(f.self, f.cfg.AppID, f.cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("read the App's private key: %w", err)
 	}
@@ -127,6 +127,7 @@ func (f *Forge) failedDeliveries(ctx context.Context, client *gh.Client) ([]deli
 
 // Repositories returns all that the App is installed on.
 func (f *Forge) Repositories(ctx context.Context) ([]bot.Repo, error) {
+	ctx = inLane(ctx, cosmetics)
 	client, err := f.app()
 	if err != nil {
 		return nil, err
@@ -152,7 +153,10 @@ func (f *Forge) Repositories(ctx context.Context) ([]bot.Repo, error) {
 }
 
 func (f *Forge) installed(ctx context.Context, id int64) ([]bot.Repo, error) {
-	tr, err := ghinstallation.New(f.rt, f.cfg.AppID, id, f.cfg.Key)
+	f.mu.Lock()
+	rt := f.of(id)
+	f.mu.Unlock()
+	tr, err := ghinstallation.New(rt, f.cfg.AppID, id, f.cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("read the App's private key: %w", err)
 	}
@@ -177,6 +181,7 @@ func (f *Forge) installed(ctx context.Context, id int64) ([]bot.Repo, error) {
 
 // Heads returns the open pull requests with their heads, those changed last first.
 func (f *Forge) Heads(ctx context.Context, repo bot.Repo, since time.Time) ([]bot.PullEvent, error) {
+	ctx = inLane(ctx, cosmetics)
 	q := url.Values{"state": {"open"}, "sort": {"updated"}, "direction": {"desc"}}
 	all, err := pages(func(page int) ([]pullRequest, *gh.Response, error) {
 		paged := pageQuery(page)
@@ -214,6 +219,7 @@ type listed struct {
 // requests at since or later, oldest first. Who edited is not told: the author
 // stands for that, who has the right to no more than whoever may edit.
 func (f *Forge) Texts(ctx context.Context, repo bot.Repo, since time.Time) ([]bot.CommentEvent, error) {
+	ctx = inLane(ctx, cosmetics)
 	var events []bot.CommentEvent
 	for place, path := range map[string][]string{bot.InComment: {"issues", "comments"}, bot.InReviewComment: {"pulls", "comments"}} {
 		q := url.Values{"sort": {"updated"}, "direction": {"asc"}, "since": {since.UTC().Format(time.RFC3339)}}

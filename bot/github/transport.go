@@ -1,6 +1,7 @@
 package github
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,13 @@ const maxTries = 4
 type transport struct {
 	next   http.RoundTripper
 	limits *limits
+	cache  *cache
 	log    *slog.Logger
+}
+
+// newTransport returns one for an installation, whose limits are its own.
+func newTransport(next http.RoundTripper, log *slog.Logger) *transport {
+	return &transport{next: next, limits: newLimits(), cache: newCache(), log: log}
 }
 
 // RoundTrip returns the last answer when the tries are used up or the next one
@@ -32,6 +39,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer func() { _ = req.Body.Close() }() // each try sends a copy; nothing is lost with this one
 	}
+	if req.Method == http.MethodGet {
+		return t.cache.read(req, t.send)
+	}
+	defer t.cache.wrote()
+	return t.send(req)
+}
+
+func (t *transport) send(req *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		wait, err := t.limits.reserve(req, time.Now())
 		if err != nil {
@@ -45,6 +60,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		resp, err := t.next.RoundTrip(again)
+		if err == nil {
+			tellLimit(resp)
+			t.limits.heard(resp, time.Now())
+		}
 		wait, ok := retryIn(req, resp, err, try)
 		if !ok || (req.Body != nil && req.GetBody == nil) || req.Context().Err() != nil {
 			return resp, err
@@ -113,9 +132,31 @@ func limited(resp *http.Response) bool {
 	case http.StatusTooManyRequests:
 		return true
 	case http.StatusForbidden:
-		return resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-RateLimit-Remaining") == "0"
+		return resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-RateLimit-Remaining") == "0" || resp.Header.Get(secondary) != ""
 	}
 	return false
+}
+
+// secondary marks a 403 that is about a secondary limit and says so only in its text.
+const secondary = "X-Ortest-Secondary-Limit"
+
+// tellLimit looks into a 403 that names no limit in its head: GitHub tells a
+// secondary one in the text, and nothing else tells it from a permission that is missing.
+func tellLimit(resp *http.Response) {
+	resp.Header.Del(secondary)
+	if resp.StatusCode != http.StatusForbidden || limited(resp) {
+		return
+	}
+	said, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	rest := resp.Body
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(said), rest), rest}
+	text := strings.ToLower(string(said))
+	if err == nil && (strings.Contains(text, "secondary rate limit") || strings.Contains(text, "secondary-rate-limits") || strings.Contains(text, "abuse detection")) {
+		resp.Header.Set(secondary, "told in the text")
+	}
 }
 
 // retryAfter reads when GitHub wants to be asked again: Retry-After in seconds

@@ -87,7 +87,7 @@ func TestTransport(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := &answers{list: tt.answers}
-				rt := &transport{next: a, limits: newLimits(), log: slog.New(slog.DiscardHandler)}
+				rt := newTransport(a, slog.New(slog.DiscardHandler))
 				ctx := t.Context()
 				if tt.repeat {
 					ctx = mayRepeat(ctx)
@@ -121,7 +121,7 @@ func TestTransport(t *testing.T) {
 func TestTransportStopsWaitingWhenItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &answers{list: []func() (*http.Response, error){code(429, "Retry-After", "30")}}
-		rt := &transport{next: a, limits: newLimits(), log: slog.New(slog.DiscardHandler)}
+		rt := newTransport(a, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, "GET", "http://github.test", nil)
@@ -139,7 +139,7 @@ func TestTransportStopsWaitingWhenItsContextEnds(t *testing.T) {
 func TestLimits(t *testing.T) {
 	start := time.Date(2026, 1, 2, 15, 0, 0, 0, time.UTC)
 	request := func(method, path string) *http.Request {
-		req, err := http.NewRequest(method, "http://github.test"+path, nil)
+		req, err := http.NewRequestWithContext(inLane(t.Context(), acks), method, "http://github.test"+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
