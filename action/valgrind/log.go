@@ -10,6 +10,7 @@ package valgrind
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -174,7 +175,13 @@ func (l *Log) processes() map[string]process {
 		if err != nil {
 			continue
 		}
-		all[name] = parse(io.LimitReader(f, min(maxFile, left)))
+		most := min(maxFile, left)
+		p := parse(io.LimitReader(f, most))
+		if fi.Size() > most {
+			// At its end: it is not known of which block the rest is.
+			p.findings = append(p.findings, finding{fi.Size(), fmt.Sprintf("ortest: of the %d bytes that valgrind wrote of process %s only %d are read\n", fi.Size(), p.pid, most)})
+		}
+		all[name] = p
 		left -= min(maxFile, fi.Size())
 		f.Close()
 	}

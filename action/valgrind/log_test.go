@@ -103,6 +103,12 @@ func TestAFindingStandsBelowTheNameOfItsBlock(t *testing.T) {
 			s.valgrind(10, finds("first"))
 			s.prints("no name")
 		}, "no name\n" + shown(10, "first")},
+		{"more than is read of a process", func(s suite) {
+			s.prints(one)
+			s.begins(10, 2)
+			s.valgrind(10, finds("first")+"<!--"+strings.Repeat(" ", maxFile)+"-->"+finds("second"))
+		}, one + shown(10, "first") + fmt.Sprintf("ortest: of the %d bytes that valgrind wrote of process 10 only %d are read\n",
+			len(fmt.Sprintf(head, 10, 2)+finds("first")+finds("second"))+7+maxFile, maxFile)},
 		{"a test that leaves something else there", func(s suite) {
 			s.prints(one)
 			if err := os.Symlink("/etc/passwd", filepath.Join(s.dir, "7.xml")); err != nil {
