@@ -17,10 +17,11 @@ const MaxAttempts = 3
 // meant, as its kind says.
 type Occurrence struct {
 	Kind     Kind
-	Piece    string   // of PieceAssigned, PieceComplete, PieceTrouble
-	Attempt  int      // of the piece (another one than the current changes nothing), or of InstanceLost's instance
-	Instance string   // of PieceAssigned
-	Bucket   int      // of InstanceLost
+	Piece    string // of PieceAssigned, PieceComplete, PieceTrouble
+	Attempt  int    // of the piece (another one than the current changes nothing), or of InstanceLost's instance
+	Instance string // of PieceAssigned, as is Lane
+	Lane     int
+	Bucket   int      // of InstanceLost and PieceAssigned: the instance's
 	Dispatch Dispatch // of DispatchIntended (without its id) and DispatchSent (nonce and id)
 	Files    []string // of PieceTrouble: what is left to run; none means all of the piece's
 	Nonce    string   // of PieceTrouble: a fresh one for the next attempt
@@ -62,7 +63,7 @@ func (r *Run) Advance(o Occurrence, now time.Time) bool {
 	case DispatchSent:
 		changed = r.sent(o.Dispatch)
 	case PieceAssigned:
-		changed = r.assign(o)
+		changed = r.assign(o, now)
 	case PieceComplete:
 		changed = r.complete(o)
 	case PieceTrouble:
@@ -164,12 +165,15 @@ func (r *Run) sent(d Dispatch) bool {
 	return false
 }
 
-func (r *Run) assign(o Occurrence) bool {
+// assign gives a piece to a lane of an instance, and to the bucket that the
+// instance is of: if that is another one, its machine helps, and the piece is its own
+// from then on.
+func (r *Run) assign(o Occurrence, now time.Time) bool {
 	p := r.current(o)
 	if p == nil || p.State != Dispatched {
 		return false
 	}
-	p.State, p.Instance = Assigned, o.Instance
+	p.State, p.Instance, p.Lane, p.Since, p.Bucket = Assigned, o.Instance, o.Lane, now, o.Bucket
 	return true
 }
 
@@ -194,7 +198,7 @@ func (r *Run) trouble(o Occurrence) bool {
 // again starts a piece's next attempt, or ends the piece when its attempts are used up.
 func (r *Run) again(p *Piece, why string, files []string, nonce string) {
 	p.Trouble = append(p.Trouble, fmt.Sprintf("attempt %d: %s", p.Attempt, why))
-	p.Instance, p.Runner = "", 0
+	p.Instance, p.Lane, p.Since, p.Runner = "", 0, time.Time{}, 0
 	if p.Attempt >= MaxAttempts {
 		p.State, p.Reason = Finished, fmt.Sprintf("given up after %d attempts", p.Attempt)
 		return

@@ -221,7 +221,7 @@ func (b *Bot) watchJobs(ctx context.Context, r Run) error {
 			if p.State == Finished || p.Attempt != d.Attempts[i] {
 				continue
 			}
-			if why := b.overdue(p, jobs); why != "" {
+			if why := b.overdue(r, p, jobs); why != "" {
 				if err := b.again(ctx, r.ID, p.ID, p.Attempt, why); err != nil {
 					return err
 				}
@@ -241,9 +241,15 @@ func (r *Run) busyIn(d Dispatch) bool {
 }
 
 // overdue says why a piece's attempt will not report any more, or "".
-func (b *Bot) overdue(p Piece, jobs []Job) string {
+func (b *Bot) overdue(r Run, p Piece, jobs []Job) string {
 	for _, j := range jobs {
-		if len(j.Labels) == 0 || j.Labels[0] != label(p) || j.Status != "completed" {
+		if len(j.Labels) == 0 || j.Labels[0] != label(p) {
+			continue
+		}
+		if j.RunnerName != "" && j.RunnerName != r.runnerName(p) {
+			return fmt.Sprintf("its workflow job went to runner %.100q, and not to the planned %s", j.RunnerName, r.runnerName(p))
+		}
+		if j.Status != "completed" {
 			continue
 		}
 		if p.State == Dispatched {

@@ -154,10 +154,10 @@ func (b *Bot) handlePull(ctx context.Context, p PullEvent) error {
 	return nil
 }
 
-// handleJob looks at the run whose workflow job has ended. Nothing that the
-// event says is believed.
+// handleJob looks at the run whose workflow job has begun or ended. Nothing that
+// the event says is believed.
 func (b *Bot) handleJob(ctx context.Context, e JobEvent) error {
-	if e.Action != "completed" {
+	if e.Action != "completed" && e.Action != "in_progress" {
 		return nil
 	}
 	runs, err := b.Store.LiveRuns(ctx)
@@ -165,11 +165,36 @@ func (b *Bot) handleJob(ctx context.Context, e JobEvent) error {
 		return err
 	}
 	for _, r := range runs {
+		if err := b.foreignJob(ctx, r, e); err != nil {
+			return err
+		}
 		for _, d := range r.Dispatch {
 			if r.Repo == e.Repo && d.WorkflowRun == e.WorkflowRun {
 				b.forget(r.ID)
 				return b.update(ctx, r.ID, func(*Run) bool { return true })
 			}
+		}
+	}
+	return nil
+}
+
+// foreignJob ends the attempt of a piece whose runner GitHub gave a job of another
+// workflow run: the machine refuses that, and the runner takes no other.
+func (b *Bot) foreignJob(ctx context.Context, r Run, e JobEvent) error {
+	for _, p := range r.Pieces {
+		if r.Repo != e.Repo || p.State != Assigned || r.runnerName(p) != e.Job.RunnerName || r.workflowRun(p) == e.WorkflowRun {
+			continue
+		}
+		jobs, err := b.Forge.Jobs(ctx, r.Repo, e.WorkflowRun)
+		if err != nil && !final(err) {
+			return err
+		}
+		if !slices.ContainsFunc(jobs, func(j Job) bool { return j.RunnerName == e.Job.RunnerName }) {
+			continue
+		}
+		why := fmt.Sprintf("its runner was given a job of workflow run %d, which is not ours, and refused it", e.WorkflowRun)
+		if err := b.again(ctx, r.ID, p.ID, p.Attempt, why); err != nil {
+			return err
 		}
 	}
 	return nil

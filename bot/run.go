@@ -81,12 +81,14 @@ type Run struct {
 type Piece struct {
 	plan.Piece
 	ID         string     `json:"id"`     // within the run, such as "p3"
-	Bucket     int        `json:"bucket"` // index in the plan, from 0
+	Bucket     int        `json:"bucket"` // index in the plan, from 0: whose instance runs it
 	Stage      int        `json:"stage,omitempty"`
 	State      PieceState `json:"state"`
 	Attempt    int        `json:"attempt"` // from 1
 	Nonce      string     `json:"nonce"`   // of this attempt: 32 hex digits, drawn when the attempt begins
 	Instance   string     `json:"instance,omitempty"`
+	Lane       int        `json:"lane,omitempty"`    // of the instance
+	Since      time.Time  `json:"since,omitzero"`    // when the instance got it
 	Runner     int64      `json:"runner,omitempty"`  // GitHub's runner id
 	Trouble    []string   `json:"trouble,omitempty"` // what went wrong outside the tests, one sentence per attempt
 	Reason     string     `json:"reason,omitempty"`  // why the piece is final without being complete

@@ -12,11 +12,13 @@ import (
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/runnerfleet"
+	"github.com/ortest/ortest/runnerfleet/queue"
 )
 
 var _ runnerfleet.Work = (*Bot)(nil)
 
-// Buckets returns the buckets of live runs that have unfinished pieces.
+// Buckets returns the buckets of live runs that have unfinished pieces, and as
+// spare those whose instance could help another.
 func (b *Bot) Buckets(ctx context.Context) ([]runnerfleet.Bucket, error) {
 	runs, err := b.Store.LiveRuns(ctx)
 	if err != nil {
@@ -29,8 +31,11 @@ func (b *Bot) Buckets(ctx context.Context) ([]runnerfleet.Bucket, error) {
 		}
 		last := longest(r.Plan)
 		for i := range r.Plan.Buckets {
-			if !r.unfinished(i) {
-				continue
+			spare := !r.unfinished(i)
+			if spare {
+				if _, can := r.next(i, queue.Seat{}, b.Now()); can != queue.Take {
+					continue
+				}
 			}
 			want = append(want, runnerfleet.Bucket{
 				ID:       bucketID(r.ID, i),
@@ -39,6 +44,8 @@ func (b *Bot) Buckets(ctx context.Context) ([]runnerfleet.Bucket, error) {
 				Type:     r.Plan.Options.InstanceType,
 				Deadline: r.Deadline,
 				OnDemand: i == last || r.Lost[i] > 0,
+				Lanes:    r.lanes(i),
+				Spare:    spare,
 			})
 		}
 	}
@@ -66,32 +73,36 @@ func (r *Run) unfinished(bucket int) bool {
 	return false
 }
 
-// Next hands an instance the next piece of its bucket and mints the runner for
-// it. An instance that did not see the answer asks again and gets the same
+// Next hands a lane of an instance its next piece and mints the runner for it. A
+// lane that did not see the answer asks again and gets the same
 // piece with a new runner; the old one is removed by its name.
 func (b *Bot) Next(ctx context.Context, in runnerfleet.Instance) (runnerfleet.Assignment, error) {
 	run, bucket, err := parseBucketID(in.Bucket)
 	if err != nil {
 		return runnerfleet.Assignment{}, err
 	}
-	var got *Piece
+	var got string
+	var answer queue.Answer
 	r, err := b.Store.UpdateRun(ctx, run, func(r *Run) bool {
-		got = r.next(bucket, in.ID)
-		return got != nil && r.Advance(Occurrence{
-			Kind: PieceAssigned, Piece: got.ID, Attempt: got.Attempt, Instance: in.ID,
+		var p *Piece
+		if p, answer = r.next(bucket, queue.Seat{Instance: in.ID, Lane: in.Asking}, b.Now()); p == nil {
+			return false
+		}
+		got = p.ID
+		return r.Advance(Occurrence{
+			Kind: PieceAssigned, Piece: p.ID, Attempt: p.Attempt, Instance: in.ID, Lane: in.Asking, Bucket: bucket,
 		}, b.Now())
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return runnerfleet.Assignment{}, err
-	}
-	if got == nil {
-		if r.State != Running || !r.unfinished(bucket) {
-			return runnerfleet.Assignment{}, runnerfleet.ErrNoMore
-		}
+	case answer == queue.Wait:
 		return runnerfleet.Assignment{}, runnerfleet.ErrWait
+	case answer != queue.Take:
+		return runnerfleet.Assignment{}, runnerfleet.ErrNoMore
 	}
-	p := *r.Piece(got.ID)
-	name := fmt.Sprintf("ortest-%s-%s-%d-%s", r.ID, p.ID, p.Attempt, p.Nonce[:8])
+	p := *r.Piece(got)
+	name := r.runnerName(p)
 	id, jit, err := b.Forge.MintRunner(ctx, r.Repo, name, label(p))
 	if final(err) { // the instance would ask until its deadline
 		if err := b.again(ctx, r.ID, p.ID, p.Attempt, "GitHub gave it no runner: "+err.Error()); err != nil {
@@ -120,24 +131,42 @@ func (b *Bot) Next(ctx context.Context, in runnerfleet.Instance) (runnerfleet.As
 	}, err
 }
 
-// next returns the piece that an instance runs next: the one it was given
-// already, else the first of its bucket that is ready.
-func (r *Run) next(bucket int, instance string) *Piece {
-	if r.State != Running {
-		return nil
+// lanes is how many pieces an instance of the bucket runs at once; 0 is 1.
+func (r *Run) lanes(bucket int) int {
+	if bucket >= len(r.Plan.Buckets) {
+		return 0
 	}
-	var ready *Piece
-	for i := range r.Pieces {
-		p := &r.Pieces[i]
-		switch {
-		case p.Bucket != bucket:
-		case p.State == Assigned && p.Instance == instance:
-			return p
-		case p.State == Dispatched && ready == nil:
-			ready = p
+	return r.Plan.Buckets[bucket].Lanes
+}
+
+// runnerName names the runner of a piece's attempt: no other attempt of any run has
+// one of that name.
+func (r *Run) runnerName(p Piece) string {
+	return fmt.Sprintf("ortest-%s-%s-%d-%s", r.ID, p.ID, p.Attempt, p.Nonce[:8])
+}
+
+// next returns the piece that a lane of a bucket's instance takes.
+func (r *Run) next(bucket int, at queue.Seat, now time.Time) (*Piece, queue.Answer) {
+	if r.State != Running {
+		return nil, queue.NoMore
+	}
+	all := make([]queue.Piece, len(r.Pieces))
+	for i, p := range r.Pieces {
+		all[i] = queue.Piece{
+			Bucket: p.Bucket, State: queue.Over, Seat: queue.Seat{Instance: p.Instance, Lane: p.Lane}, Since: p.Since,
+			Goal: p.Goal.String(), Build: p.Build, Takes: p.Estimate, Serial: p.Serial,
+		}
+		if p.Stage <= r.Stage {
+			all[i].State = map[PieceState]queue.State{
+				Waiting: queue.Waiting, Dispatched: queue.Ready, Assigned: queue.Held, Finished: queue.Over,
+			}[p.State]
 		}
 	}
-	return ready
+	i, answer := queue.Next(all, at, queue.Bucket{Number: bucket, Lanes: r.lanes(bucket)}, now)
+	if answer != queue.Take {
+		return nil, answer
+	}
+	return &r.Pieces[i], answer
 }
 
 // Entry stores what a piece reports. An end completes the piece, unless it
