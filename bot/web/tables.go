@@ -1,110 +1,217 @@
 package web
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
-	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ortest/ortest/bot"
-	"github.com/ortest/ortest/report/html"
+	"github.com/ortest/ortest/runnerfleet"
 )
 
-// sheet is a page that is one table. The first cell of a row names it.
-type sheet struct {
-	Style   template.CSS
-	Title   string
-	Note    string
-	Empty   string
-	Columns []string
-	Rows    [][]string
-}
-
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04:05")
-}
-
 // queue shows the runs that are not over, and how far each stage is.
-func (p *pages) queue(r *http.Request, _ http.Header, body *bytes.Buffer) error {
+func (p *pages) queue(r *http.Request, a *answer) error {
 	runs, err := p.Store.LiveRuns(r.Context())
 	if err != nil {
 		return err
 	}
-	s := sheet{
-		Style: html.Style(), Title: "Queue", Empty: "Nothing is queued or running.",
-		Columns: []string{"Run", "Pull request", "By", "State", "Stage", "Waiting", "Dispatched", "Running", "Done", "Ends before (UTC)"},
+	s := section{
+		Empty:   "Nothing is queued or running.",
+		Columns: columnsOf("#Run", "Pull request", "By", "State", "#Stage", "#Waiting", "#Dispatched", "#Running", "#Done", "#Ends before (UTC)"),
 	}
 	for _, run := range runs {
 		count := make(map[bot.PieceState]int)
 		for _, piece := range run.Pieces {
 			count[piece.State]++
 		}
-		s.Rows = append(s.Rows, []string{
-			run.ID, fmt.Sprintf("%s #%d", run.Repo, run.Pull), run.Author, run.Word(), fmt.Sprint(run.Stage + 1),
-			fmt.Sprint(count[bot.Waiting]), fmt.Sprint(count[bot.Dispatched]), fmt.Sprint(count[bot.Assigned]), fmt.Sprint(count[bot.Finished]),
-			clock(run.Deadline),
+		s.Rows = append(s.Rows, []cell{
+			{Text: run.ID, Link: "/runs/" + run.ID, Number: true}, text("%s #%d", run.Repo, run.Pull), text("%s", run.Author), {Word: run.Word()},
+			number("%d", run.Stage+1), number("%d", count[bot.Waiting]), number("%d", count[bot.Dispatched]), number("%d", count[bot.Assigned]),
+			number("%d", count[bot.Finished]), moment(run.Deadline),
 		})
 	}
-	return p.table.Execute(body, s)
+	return p.write(r, a, sheet{Title: "Queue", Note: p.closed(), Sections: []section{s}})
 }
 
-func (p *pages) machines(r *http.Request, _ http.Header, body *bytes.Buffer) error {
+// closed says why nothing starts now, or "".
+func (p *pages) closed() string {
+	if p.Settings == nil {
+		return ""
+	}
+	switch s := p.Settings(); {
+	case s.Kill != "":
+		return "Every run ends now, and none starts: " + s.Kill
+	case s.Maintenance != "":
+		return "In maintenance, no new run starts: " + s.Maintenance
+	}
+	return ""
+}
+
+// days is how far back the money goes, and moneyRuns how many runs.
+const (
+	days      = 30
+	moneyRuns = 5000
+)
+
+func (p *pages) machines(r *http.Request, a *answer) error {
 	all, err := p.Instances(r.Context())
 	if err != nil {
 		return err
 	}
-	s := sheet{
-		Style: html.Style(), Title: "Machines", Empty: "No instance lives, and no live run has had one.",
+	s := section{
+		Title: "Now", Empty: "No instance lives, and no live run has had one.",
 		Note:    "The instances that live, and those of live runs that are gone.",
-		Columns: []string{"Instance", "State", "Bucket", "Arch", "Type", "Launched (UTC)", "Heard (UTC)", "Must be gone by (UTC)", "Why it left"},
+		Columns: columnsOf("Instance", "State", "Bucket", "Arch", "Type", "Paid as", "#Minutes", "#USD", "#Launched (UTC)", "#Heard (UTC)", "#Must be gone by (UTC)", "Why it left"),
 	}
 	for _, in := range all {
-		s.Rows = append(s.Rows, []string{
-			in.ID, string(in.State), in.Bucket, in.Arch, in.Type, clock(in.LaunchedAt), clock(in.SeenAt), clock(in.Deadline), in.Reason,
-		})
-	}
-	return p.table.Execute(body, s)
-}
-
-// auditPage is how many lines one page of the audit log has.
-const auditPage = 1000
-
-func (p *pages) audit(r *http.Request, _ http.Header, body *bytes.Buffer) error {
-	var last []bot.Audit
-	for after := int64(0); ; {
-		lines, err := p.Store.AuditLog(r.Context(), after, auditPage)
+		lived, usd, err := p.cost(r.Context(), in)
 		if err != nil {
 			return err
 		}
-		if len(lines) == 0 {
+		paid := "spot"
+		if in.OnDemand {
+			paid = "on demand"
+		}
+		s.Rows = append(s.Rows, []cell{
+			text("%s", in.ID), {Word: string(in.State)}, text("%s", in.Bucket), text("%s", in.Arch), text("%s", in.Type), text("%s", paid),
+			number("%.0f", lived.Minutes()), number("%.2f", usd), moment(in.LaunchedAt), moment(in.SeenAt), moment(in.Deadline), text("%s", in.Reason),
+		})
+	}
+	money, err := p.money(r.Context(), time.Now())
+	if err != nil {
+		return err
+	}
+	return p.write(r, a, sheet{Title: "Machines and money", Sections: []section{s, money}})
+}
+
+// cost is how long an instance has lived, and what that is at its plan's
+// on-demand price.
+func (p *pages) cost(ctx context.Context, in runnerfleet.Instance) (time.Duration, float64, error) {
+	if in.LaunchedAt.IsZero() {
+		return 0, 0, nil
+	}
+	end := in.EndedAt
+	if end.IsZero() {
+		end = time.Now()
+	}
+	lived := max(end.Sub(in.LaunchedAt), 0)
+	id, _, _ := strings.Cut(in.Bucket, "/")
+	run, err := p.rowOf(ctx, id)
+	if err != nil {
+		return lived, 0, ignoreGone(err)
+	}
+	return lived, lived.Hours() * run.perHour, nil
+}
+
+// money adds up what plans estimated, day by day.
+func (p *pages) money(ctx context.Context, now time.Time) (section, error) {
+	s := section{
+		Title: "Money", Empty: "Nothing was planned in these days.",
+		Note:    fmt.Sprintf("What the plans of the last %d days estimated, at on-demand prices; spot costs less. The budgets count the same.", days),
+		Columns: columnsOf("Day (UTC)", "#Runs", "#Machine minutes", "#USD"),
+	}
+	ids, err := p.Store.RunIDs(ctx, "", moneyRuns)
+	if err != nil {
+		return s, err
+	}
+	type sum struct {
+		runs         int
+		minutes, usd float64
+	}
+	since, byDay := now.UTC().AddDate(0, 0, -days), make(map[string]*sum)
+	var order []string
+	for _, id := range ids {
+		run, err := p.rowOf(ctx, id)
+		if err != nil {
+			return s, err
+		}
+		if run.at.Before(since) {
 			break
 		}
-		last, after = lines, lines[len(lines)-1].ID
+		day := run.at.UTC().Format(time.DateOnly)
+		if byDay[day] == nil {
+			byDay[day], order = new(sum), append(order, day)
+		}
+		d := byDay[day]
+		d.runs, d.minutes, d.usd = d.runs+1, d.minutes+run.machine.Minutes(), d.usd+run.usd
 	}
-	slices.Reverse(last)
-	s := sheet{
-		Style: html.Style(), Title: "Audit", Empty: "Nothing was decided yet.", Note: "The newest first; /audit.jsonl has all of it.",
-		Columns: []string{"Line", "At (UTC)", "Who", "Did", "Pull request", "Run", "Commit", "Note"},
+	for _, day := range order {
+		d := byDay[day]
+		s.Rows = append(s.Rows, []cell{text("%s", day), number("%d", d.runs), number("%.0f", d.minutes), number("%.2f", d.usd)})
 	}
-	for _, a := range last {
-		s.Rows = append(s.Rows, []string{fmt.Sprint(a.ID), clock(a.At), a.Who, a.Did, fmt.Sprintf("%s #%d", a.Repo, a.Pull), a.Run, fmt.Sprintf("%.12s", a.Commit), a.Note})
-	}
-	return p.table.Execute(body, s)
+	return s, nil
 }
+
+// catalog shows which revision is in force, and why a newer one is not.
+func (p *pages) catalog(r *http.Request, a *answer) error {
+	if p.Catalog == nil {
+		return bot.ErrNotFound
+	}
+	c := p.Catalog()
+	s := section{Title: "In force", Columns: columnsOf("Revision", "From", "Holds", "#Since (UTC)"), Rows: [][]cell{{
+		{Text: c.Revision, Code: true}, text("%s", c.Source), text("%s", c.Summary), moment(c.TakenAt),
+	}}}
+	page := sheet{Title: "Catalog", Note: "Projects, modes, arches, releases and known failures. A change counts without a restart, once it is valid as a whole."}
+	if c.Refused == "" {
+		page.Sections = []section{s}
+		return p.write(r, a, page)
+	}
+	no := section{Title: "Not taken", Text: c.Refused, Note: fmt.Sprintf("%s at %s UTC; the revision above stays in force.", c.RefusedOf, clock(c.RefusedAt))}
+	page.Sections = []section{no, s}
+	return p.write(r, a, page)
+}
+
+func (p *pages) audit(r *http.Request, a *answer) error {
+	if err := p.mayAudit(r); err != nil {
+		return err
+	}
+	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64) // anything else is the newest page
+	lines, err := p.Store.AuditBefore(r.Context(), before, listed+1)
+	if err != nil {
+		return err
+	}
+	page := sheet{Title: "Audit", Note: "Who asked, approved, confirmed and cancelled, and how runs ended. /audit.jsonl has all of it."}
+	if before > 0 {
+		page.Newest = "/audit"
+	}
+	if len(lines) > listed {
+		lines = lines[:listed]
+		page.Older = fmt.Sprintf("/audit?before=%d", lines[listed-1].ID)
+	}
+	s := section{Empty: "Nothing was decided yet.", Columns: columnsOf("#Line", "#At (UTC)", "Who", "Did", "Pull request", "#Run", "#Commit", "Note")}
+	for _, l := range lines {
+		run := cell{Number: true}
+		if l.Run != "" {
+			run = cell{Text: l.Run, Link: "/runs/" + l.Run, Number: true}
+		}
+		s.Rows = append(s.Rows, []cell{
+			number("%d", l.ID), moment(l.At), text("%s", l.Who), text("%s", l.Did), text("%s #%d", l.Repo, l.Pull), run,
+			{Text: fmt.Sprintf("%.12s", l.Commit), Code: true, Number: true}, text("%s", l.Note),
+		})
+	}
+	page.Sections = []section{s}
+	return p.write(r, a, page)
+}
+
+// auditChunk is how many lines of the audit log are read at once.
+const auditChunk = 1000
 
 // auditLines is the whole audit log, a JSON object a line.
 func (p *pages) auditLines(w http.ResponseWriter, r *http.Request) {
+	if err := p.mayAudit(r); err != nil {
+		p.send(w, r, func(*http.Request, *answer) error { return err })
+		return
+	}
+	protect(w.Header(), p.policy)
 	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
 	enc := json.NewEncoder(w)
 	for after := int64(0); ; {
-		lines, err := p.Store.AuditLog(r.Context(), after, auditPage)
+		lines, err := p.Store.AuditLog(r.Context(), after, auditChunk)
 		if err != nil {
 			p.Log.Error("audit log not read", "err", err)
 			panic(http.ErrAbortHandler) // half a log must not look whole

@@ -44,6 +44,8 @@ type systemConfig struct {
 
 	// OpenCloud makes the cloud where it keeps notes in the store; nil: Cloud is it.
 	OpenCloud func(context.Context, *store.Store) (runnerfleet.Cloud, error)
+	// Pages adds to what the pages are made from; nil adds nothing.
+	Pages func(*system, *web.Config)
 	// Stores wraps the store for the bot and for the fleet; nil leaves it as it is.
 	Stores func(*store.Store) (bot.Store, runnerfleet.Store)
 }
@@ -109,14 +111,25 @@ func (s *system) build(cfg systemConfig) error {
 		URL: cfg.URL, Key: cfg.FleetKey, Interval: cfg.Pace, Log: cfg.Log,
 	}
 	s.bot.Wake = s.fleet.Wake
-	pages := web.Handler(web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Log: cfg.Log})
+	pages := web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log}
+	if cfg.Pages != nil {
+		cfg.Pages(s, &pages)
+	}
+	handler := web.Handler(pages)
 	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: forBot, Log: cfg.Log, Now: time.Now})
 	attestor, _ := cfg.Cloud.(runnerfleet.Attestor)
 	s.http.Handle("/agent/", &runnerfleet.API{
 		Store: forFleet, Work: s.bot, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.fleet.Wake, Log: cfg.Log,
 	})
-	for _, path := range []string{"/runs", "/runs/", "/audit", "/audit.jsonl", "/queue", "/machines", "/metrics", "/healthz"} {
-		s.http.Handle(path, pages)
+	for _, path := range []string{
+		"/runs", "/runs/", "/goals", "/goals/", "/queue", "/machines", "/catalog", "/audit", "/audit.jsonl", "/metrics", "/healthz",
+	} {
+		s.http.Handle(path, handler)
+	}
+	if pages.Login != nil {
+		for _, path := range []string{"/login", "/login/callback", "/logout"} {
+			s.http.Handle(path, handler)
+		}
 	}
 	s.http.HandleFunc("GET /readyz", s.ready)
 	return s.fleet.Validate()
