@@ -14,6 +14,8 @@ type template struct {
 	shutdown      string
 	tokens, hops  string
 	profile       bool
+	tags          map[string]string
+	made          time.Time
 }
 
 type templateAnswer struct {
@@ -21,9 +23,12 @@ type templateAnswer struct {
 	Name    string `xml:"launchTemplateName"`
 	Default int    `xml:"defaultVersionNumber"`
 	Latest  int    `xml:"latestVersionNumber"`
+	Made    string `xml:"createTime"`
 }
 
-func (t *template) answer() templateAnswer { return templateAnswer{t.id, t.name, 1, 1} }
+func (t *template) answer() templateAnswer {
+	return templateAnswer{t.id, t.name, 1, 1, t.made.UTC().Format(time.RFC3339)}
+}
 
 func (s *Server) createTemplate(r request) (any, *failure) {
 	name := r.get("LaunchTemplateName")
@@ -39,9 +44,10 @@ func (s *Server) createTemplate(r request) (any, *failure) {
 		return nil, bad("InvalidUserData.Malformed", "User data is limited to 16384 bytes.")
 	}
 	t := &template{
-		id: fmt.Sprintf("lt-%017x", len(s.templates)+1), name: name, image: r.get(data + "ImageId"), script: string(script),
+		id: fmt.Sprintf("lt-%017x", s.calls["CreateLaunchTemplate"]), name: name, image: r.get(data + "ImageId"), script: string(script),
 		shutdown: r.get(data + "InstanceInitiatedShutdownBehavior"), tokens: r.get(data + "MetadataOptions.HttpTokens"),
 		hops: r.get(data + "MetadataOptions.HttpPutResponseHopLimit"), profile: r.has(data + "IamInstanceProfile."),
+		tags: r.tags("TagSpecification", "launch-template"), made: s.now(),
 	}
 	s.templates = append(s.templates, t)
 	return struct {
@@ -57,6 +63,13 @@ func (s *Server) describeTemplates(r request) (any, *failure) {
 			return nil, bad("InvalidLaunchTemplateName.NotFoundException", "The specified launch template, with template name %s, does not exist.", name)
 		}
 		found = append(found, s.templates[i].answer())
+	}
+	if !r.has("LaunchTemplateName.") {
+		for _, t := range s.templates {
+			if tagged(r.filters(), t.tags) {
+				found = append(found, t.answer())
+			}
+		}
 	}
 	return struct {
 		All []templateAnswer `xml:"launchTemplates>item"`
@@ -145,10 +158,23 @@ func (s *Server) refused(in *Instance) string {
 	return ""
 }
 
+func (s *Server) deleteTemplate(r request) (any, *failure) {
+	id := r.get("LaunchTemplateId")
+	i := slices.IndexFunc(s.templates, func(t *template) bool { return t.id == id })
+	if i < 0 {
+		return nil, bad("InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID %s, does not exist.", id)
+	}
+	gone := s.templates[i]
+	s.templates = slices.Delete(s.templates, i, i+1)
+	return struct {
+		Template templateAnswer `xml:"launchTemplate"`
+	}{gone.answer()}, nil
+}
+
 func (s *Server) boot(in *Instance, t *template, tags map[string]string) {
 	s.machines++
 	in.ID, in.State, in.LaunchedAt = fmt.Sprintf("i-%017x", s.machines), "running", s.now()
-	in.Image, in.UserData, in.Tags = t.image, t.script, tags
+	in.Image, in.UserData, in.Tags, in.AtShutdown = t.image, t.script, tags, t.shutdown
 	s.instances = append(s.instances, in)
 }
 
@@ -176,20 +202,23 @@ type stateAnswer struct {
 }
 
 func state(name string) stateAnswer {
-	return stateAnswer{map[string]int{"pending": 0, "running": 16, "terminated": 48}[name], name}
+	return stateAnswer{map[string]int{"pending": 0, "running": 16, "terminated": 48, "stopped": 80}[name], name}
 }
 
 const pageSize = 1000
 
 func (s *Server) describeInstances(r request) (any, *failure) {
-	want, now := r.filters(), s.now()
+	want, now, ids := r.filters(), s.now(), r.list("InstanceId")
 	var all []instanceAnswer
 	for _, in := range s.instances {
 		gone := in.State == "terminated" && now.Sub(in.EndedAt) >= s.Linger
-		if now.Sub(in.LaunchedAt) < s.Lag || gone || !in.wanted(want) {
+		if now.Sub(in.LaunchedAt) < s.Lag || gone || !in.wanted(want) || len(ids) > 0 && !slices.Contains(ids, in.ID) {
 			continue
 		}
 		all = append(all, s.answer(in))
+	}
+	if len(all) < len(ids) {
+		return nil, bad("InvalidInstanceID.NotFound", "The instance IDs '%s' do not exist", ids)
 	}
 	from, _ := strconv.Atoi(r.get("NextToken"))
 	size, err := strconv.Atoi(r.get("MaxResults"))
@@ -264,32 +293,6 @@ func (s *Server) terminate(r request) (any, *failure) {
 	return struct {
 		All []changeAnswer `xml:"instancesSet>item"`
 	}{all}, nil
-}
-
-type imageAnswer struct {
-	ID      string `xml:"imageId"`
-	Name    string `xml:"name"`
-	Created string `xml:"creationDate"`
-	Root    string `xml:"rootDeviceName"`
-	State   string `xml:"imageState"`
-}
-
-func (s *Server) describeImages(r request) (any, *failure) {
-	ids, owners, names := r.list("ImageId"), r.list("Owner"), r.filters()["name"]
-	var found []imageAnswer
-	for _, i := range s.Images {
-		if len(ids) > 0 && !slices.Contains(ids, i.ID) || len(owners) > 0 && !slices.Contains(owners, i.Owner) ||
-			len(names) > 0 && !matches(names, i.Name) {
-			continue
-		}
-		found = append(found, imageAnswer{i.ID, i.Name, i.Created, i.Root, "available"})
-	}
-	if len(ids) > 0 && len(found) == 0 {
-		return nil, bad("InvalidAMIID.NotFound", "The image id '%s' does not exist", ids[0])
-	}
-	return struct {
-		All []imageAnswer `xml:"imagesSet>item"`
-	}{found}, nil
 }
 
 type typeAnswer struct {

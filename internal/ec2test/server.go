@@ -2,6 +2,8 @@
 // launch templates, instant fleets, images and console output, and of Systems
 // Manager and Service Quotas what a fleet asks.
 //
+// Images are made of instances that are off, and are pending for a while.
+//
 // It keeps what AWS documents: tokens that make a repeat the same call and another
 // request an error, request buckets that refuse what comes too fast, offers that
 // are out of capacity, lists that lag behind, and machines that stay listed for
@@ -38,6 +40,10 @@ type Server struct {
 	// Lag is how long a launched instance is not listed, Linger how long a terminated one
 	// still is. AWS promises neither; an hour is usual for the second.
 	Lag, Linger time.Duration
+	// Storing is how long an image that was made of an instance is pending; StoreFails says
+	// why it then is none.
+	Storing    time.Duration
+	StoreFails string
 	// Throttle holds callers to AWS's published request buckets.
 	Throttle bool
 	// Fault is asked before an action is taken and after; an error cuts the connection,
@@ -49,7 +55,10 @@ type Server struct {
 	mu        sync.Mutex
 	instances []*Instance
 	templates []*template
-	fleets    map[string]answered // by client token
+	fleets    map[string]answered  // by client token
+	launches  map[string]answered  // by client token, of RunInstances
+	made      map[string]time.Time // when an image was asked for
+	snapshots []string
 	buckets   map[string]*bucket
 	calls     map[string]int
 	console   map[string]string
@@ -60,15 +69,20 @@ type Server struct {
 // Image is one of the account's images.
 type Image struct {
 	ID, Name, Owner, Created, Root string
+	State                          string // "": available
+	Snapshot                       string // "": none that this account sees
+	Tags                           map[string]string
 }
 
 // Instance is a machine as the account sees it.
 type Instance struct {
 	ID, Type, Subnet, Market string
-	State                    string // pending, running, terminated
+	State                    string // pending, running, stopped, terminated
 	Image, UserData          string // user-data as text
 	Tags                     map[string]string
 	LaunchedAt, EndedAt      time.Time
+	AtShutdown               string            // what a machine that powers itself off becomes: terminated or stopped
+	Placement                map[string]string // what a launch said of it, such as Placement.Tenancy
 }
 
 type answered struct {
@@ -134,6 +148,20 @@ func (s *Server) Print(id, text string) {
 		s.console = make(map[string]string)
 	}
 	s.console[id] = text
+}
+
+// PowerOff is an instance's own: it ends, or stops if it was launched to do so.
+func (s *Server) PowerOff(id string) {
+	s.mu.Lock()
+	i := slices.IndexFunc(s.instances, func(in *Instance) bool { return in.ID == id })
+	stops := i >= 0 && s.instances[i].AtShutdown == "stop"
+	if stops && s.instances[i].State == "running" {
+		s.instances[i].State = "stopped"
+	}
+	s.mu.Unlock()
+	if !stops {
+		s.Kill(id)
+	}
 }
 
 // Kill ends an instance without anybody having asked, as an interruption does.
@@ -275,6 +303,18 @@ func (s *Server) act(action string, r request) (any, *failure) {
 		return s.createTemplate(r)
 	case "DescribeLaunchTemplates":
 		return s.describeTemplates(r)
+	case "DeleteLaunchTemplate":
+		return s.deleteTemplate(r)
+	case "RunInstances":
+		return s.runInstances(r)
+	case "CreateImage":
+		return s.createImage(r)
+	case "DeregisterImage":
+		return s.deregister(r)
+	case "DeleteSnapshot":
+		return s.deleteSnapshot(r)
+	case "DeleteTags":
+		return s.deleteTags(r)
 	case "DescribeInstances":
 		return s.describeInstances(r)
 	case "TerminateInstances":

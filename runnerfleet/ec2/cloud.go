@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -120,7 +122,7 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 		cfg:    cfg, ssm: ssm.NewFromConfig(sdk), notary: notary, templates: new(templates),
 	}
 	c.quotas = &quotas{ec2: c.ec2, limits: servicequotas.NewFromConfig(sdk), log: cfg.Log}
-	c.saw = c.quotas.saw
+	c.saw, c.foreign = c.quotas.saw, building
 	return c, nil
 }
 
@@ -135,4 +137,11 @@ func account(ctx context.Context) (aws.Config, error) {
 	}
 	sdk.APIOptions = append(sdk.APIOptions, newPacer().add)
 	return sdk, nil
+}
+
+// building reports that a machine is on its way to become an image: no bucket has it, and
+// it is whoever builds that ends it. Past its deadline it is an orphan as any other.
+func building(in types.Instance, m runnerfleet.Machine) bool {
+	is := slices.ContainsFunc(in.Tags, func(t types.Tag) bool { return aws.ToString(t.Key) == tagImage })
+	return is && time.Now().Before(m.Deadline)
 }

@@ -64,7 +64,7 @@ func (n *notes) words(t *testing.T) []string {
 	return words
 }
 
-func config() ec2.Config {
+func configure() ec2.Config {
 	return ec2.Config{
 		Fleet: "test", Subnets: []string{"subnet-a", "subnet-b"}, Groups: []string{"sg-1"}, Owners: []string{"self"},
 		Arches: map[string]ec2.Arch{x64: {
@@ -113,7 +113,7 @@ func credentials(t *testing.T) {
 }
 
 func TestCloudKeepsTheContract(t *testing.T) {
-	fleettest.CloudContract(t, func(t *testing.T) runnerfleet.Cloud { return open(t, account(), config()) })
+	fleettest.CloudContract(t, func(t *testing.T) runnerfleet.Cloud { return open(t, account(), configure()) })
 }
 
 func launch() runnerfleet.Launch {
@@ -136,7 +136,7 @@ func buy(t *testing.T, c *ec2.Cloud, l runnerfleet.Launch) (string, error) {
 
 func TestWhatAMachineIs(t *testing.T) {
 	s := account()
-	c := open(t, s, config())
+	c := open(t, s, configure())
 	id, err := buy(t, c, launch())
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func TestMarkets(t *testing.T) {
 		{"quotas that may not be read are none", func(s *ec2test.Server, _ *runnerfleet.Launch) { clear(s.Quotas) }, "spot", "c5.large", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, cfg, l := account(), config(), launch()
+			s, cfg, l := account(), configure(), launch()
 			tt.change(s, &l)
 			c := open(t, s, cfg)
 			_, err := buy(t, c, l)
@@ -222,7 +222,7 @@ func TestMarkets(t *testing.T) {
 }
 
 func TestShortOfferIsNotAskedForAgain(t *testing.T) {
-	s, cfg := account(), config()
+	s, cfg := account(), configure()
 	s.Refuse = func(market, kind, _ string) string {
 		return map[string]string{"spot c5.large": "InsufficientInstanceCapacity"}[market+" "+kind]
 	}
@@ -244,7 +244,7 @@ func TestShortOfferIsNotAskedForAgain(t *testing.T) {
 func TestLaunchCutAnywhereBuysOneMachine(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		s := account()
-		c := open(t, s, config())
+		c := open(t, s, configure())
 		l := launch()
 		var err error
 		if l.Params, err = c.Prepare(t.Context(), l); err != nil {
@@ -275,7 +275,7 @@ func TestLaunchCutAnywhereBuysOneMachine(t *testing.T) {
 func TestTryAfterNoCapacityIsAnotherCall(t *testing.T) {
 	s := account()
 	s.Refuse = func(_, _, _ string) string { return "InsufficientInstanceCapacity" }
-	cfg := config()
+	cfg := configure()
 	c := open(t, s, cfg)
 	l := launch()
 	if _, err := buy(t, c, l); !errors.Is(err, runnerfleet.ErrCapacity) {
@@ -301,7 +301,7 @@ func TestImages(t *testing.T) {
 		{"an ID that is not there", "ami-none", "", "InvalidAMIID.NotFound"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, cfg := account(), config()
+			s, cfg := account(), configure()
 			s.Parameters = map[string]string{"/ortest/image": "ami-old"}
 			a := cfg.Arches[x64]
 			a.Image = tt.image
@@ -318,7 +318,7 @@ func TestImages(t *testing.T) {
 }
 
 func TestListGoesThroughAllPagesOfThisFleetAlone(t *testing.T) {
-	s, cfg := account(), config()
+	s, cfg := account(), configure()
 	clear(s.Quotas)
 	other := cfg
 	other.Fleet = "other"
@@ -334,7 +334,7 @@ func TestListGoesThroughAllPagesOfThisFleetAlone(t *testing.T) {
 
 func TestConsoleOutput(t *testing.T) {
 	s := account()
-	c := open(t, s, config())
+	c := open(t, s, configure())
 	id, err := buy(t, c, launch())
 	if err != nil {
 		t.Fatal(err)
@@ -373,7 +373,7 @@ func TestAttest(t *testing.T) {
 		}
 		return sig
 	}
-	cfg := config()
+	cfg := configure()
 	_, other := authority(t)
 	cfg.Certificates = slices.Concat(other, cert)
 	c := open(t, account(), cfg)
@@ -411,7 +411,7 @@ func TestConfigIsWhole(t *testing.T) {
 		"no agent URL":             func(c *ec2.Config) { c.AgentURL = "" },
 		"certificates without one": func(c *ec2.Config) { c.Certificates = []byte("hello") },
 	} {
-		cfg := config()
+		cfg := configure()
 		change(&cfg)
 		if _, err := ec2.Open(t.Context(), cfg); err == nil {
 			t.Errorf("%s: opened", name)

@@ -73,7 +73,7 @@ func TestPoliciesAllowWhatIsAskedAndNothingElse(t *testing.T) {
 	s.Refuse = func(market, _, _ string) string {
 		return map[string]string{"spot": "InsufficientInstanceCapacity"}[market]
 	}
-	cfg := config()
+	cfg := configure()
 	a := cfg.Arches[x64]
 	a.Image = "ssm:/ortest/image"
 	cfg.Arches[x64] = a
@@ -112,7 +112,7 @@ func TestPoliciesAllowWhatIsAskedAndNothingElse(t *testing.T) {
 
 func TestSweepNeedsItsOwnPolicyAlone(t *testing.T) {
 	s := account()
-	open(t, s, config()) // for the environment
+	open(t, s, configure()) // for the environment
 	r, err := ec2.OpenReaper(t.Context(), "test")
 	if err != nil {
 		t.Fatal(err)

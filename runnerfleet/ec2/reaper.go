@@ -21,6 +21,8 @@ type Reaper struct {
 	fleet string
 	ec2   *ec2.Client
 	saw   func(usage) // told what a list showed; nil: nobody is
+	// foreign says of which machines List is silent; nil: of none.
+	foreign func(in types.Instance, m runnerfleet.Machine) bool
 }
 
 // OpenReaper returns the reaper of a fleet.
@@ -49,9 +51,11 @@ func (r *Reaper) List(ctx context.Context) ([]runnerfleet.Machine, error) {
 		for _, res := range page.Reservations {
 			for _, in := range res.Instances {
 				m := machine(in)
-				all = append(all, m)
 				if m.Running {
 					held.add(in)
+				}
+				if r.foreign == nil || !r.foreign(in, m) {
+					all = append(all, m)
 				}
 			}
 		}
@@ -94,7 +98,8 @@ func (r *Reaper) Terminate(ctx context.Context, cloudID string) error {
 	return nil
 }
 
-// ConsoleOutput returns what the machine printed last while it booted.
+// ConsoleOutput returns what the machine printed last while it booted, without what looks
+// like a secret: people will read it on a pull request.
 func (r *Reaper) ConsoleOutput(ctx context.Context, cloudID string) (string, error) {
 	out, err := r.ec2.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: aws.String(cloudID), Latest: aws.Bool(true)})
 	if isCode(err, "UnsupportedOperation") { // only Nitro has the latest
@@ -103,5 +108,6 @@ func (r *Reaper) ConsoleOutput(ctx context.Context, cloudID string) (string, err
 	if err != nil {
 		return "", fmt.Errorf("get console output: %w", translate(err))
 	}
-	return console(aws.ToString(out.Output))
+	text, err := console(aws.ToString(out.Output))
+	return redact(text), err
 }

@@ -2,13 +2,10 @@ package ec2
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	_ "embed"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -124,7 +121,7 @@ func (c *Cloud) userData(arch string) (string, error) {
 	err := userDataScript.Execute(&b, struct {
 		URL, Digest string
 		Minutes     int
-	}{strings.TrimSuffix(c.cfg.AgentURL, "/"), c.cfg.Arches[arch].Digest, int((c.cfg.MaxAge + time.Minute - 1) / time.Minute)})
+	}{strings.TrimSuffix(c.cfg.AgentURL, "/"), c.cfg.Arches[arch].Digest, minutes(c.cfg.MaxAge)})
 	if err != nil {
 		return "", fmt.Errorf("write user-data: %w", err)
 	}
@@ -139,24 +136,11 @@ func (c *Cloud) image(ctx context.Context, arch string) (foundImage, error) {
 	if got, ok := c.templates.image[arch]; ok && time.Since(got.at) < imageLife {
 		return got, nil
 	}
-	in, err := c.imageQuery(ctx, c.cfg.Arches[arch].Image)
+	newest, err := c.findImage(ctx, c.cfg.Arches[arch].Image, c.cfg.Owners)
 	if err != nil {
 		return foundImage{}, err
 	}
-	out, err := c.ec2.DescribeImages(ctx, in)
-	if err != nil {
-		return foundImage{}, fmt.Errorf("describe images: %w", translate(err))
-	}
-	if len(out.Images) == 0 {
-		return foundImage{}, fmt.Errorf("no image %s of %s: build one, or configure another", c.cfg.Arches[arch].Image, strings.Join(c.cfg.Owners, ", "))
-	}
-	newest := slices.MaxFunc(out.Images, func(a, b types.Image) int {
-		return cmp.Or(cmp.Compare(aws.ToString(a.CreationDate), aws.ToString(b.CreationDate)), cmp.Compare(aws.ToString(a.Name), aws.ToString(b.Name)))
-	})
 	found := foundImage{aws.ToString(newest.ImageId), aws.ToString(newest.RootDeviceName), time.Now()}
-	if found.id == "" || found.root == "" {
-		return foundImage{}, errors.New("describe images: an image without ID or root device")
-	}
 	if c.templates.image == nil {
 		c.templates.image = make(map[string]foundImage)
 	}
@@ -166,7 +150,7 @@ func (c *Cloud) image(ctx context.Context, arch string) (foundImage, error) {
 
 // imageQuery asks for an image by its ID, by the parameter that holds it, or by
 // a pattern of its name.
-func (c *Cloud) imageQuery(ctx context.Context, image string) (*ec2.DescribeImagesInput, error) {
+func (c *Cloud) imageQuery(ctx context.Context, image string, owners []string) (*ec2.DescribeImagesInput, error) {
 	if name, ok := strings.CutPrefix(image, "ssm:"); ok {
 		out, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})
 		if err != nil {
@@ -178,7 +162,7 @@ func (c *Cloud) imageQuery(ctx context.Context, image string) (*ec2.DescribeImag
 		return &ec2.DescribeImagesInput{ImageIds: []string{image}}, nil
 	}
 	return &ec2.DescribeImagesInput{
-		Owners: c.cfg.Owners,
+		Owners: owners,
 		Filters: []types.Filter{
 			{Name: aws.String("name"), Values: []string{image}}, {Name: aws.String("state"), Values: []string{"available"}},
 		},

@@ -81,7 +81,7 @@ func newWhole(t *testing.T, seed uint64, key *rsa.PrivateKey, cert []byte) *whol
 		return ""
 	}
 	w.aws.Booted = func(in ec2test.Instance) { w.agents.Go(func() { w.agent(in.ID) }) }
-	cfg := config()
+	cfg := configure()
 	cfg.Certificates, cfg.HTTP = cert, &http.Client{Transport: direct{w.aws}}
 	w.config = cfg
 	w.start()
