@@ -21,11 +21,6 @@ type About struct {
 	Failed             int // and how many of them failed
 }
 
-// events are those that the bot uses.
-var events = []string{
-	"check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "workflow_job", "workflow_run",
-}
-
 // About asks GitHub about the App; it changes nothing.
 func (f *Forge) About(ctx context.Context) (About, error) {
 	client, err := f.app()
@@ -50,9 +45,7 @@ func (f *Forge) About(ctx context.Context) (About, error) {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		a.Skew = time.Since(at)
 	}
-	for name, level := range map[string]string{
-		"actions": "write", "administration": "write", "checks": "write", "contents": "read", "metadata": "read", "pull_requests": "write",
-	} {
+	for name, level := range needed {
 		if have := app.Permissions[name]; have != level && have != "write" {
 			a.MissingPermissions = append(a.MissingPermissions, name+":"+level)
 		}

@@ -97,18 +97,6 @@ func New(cfg Config) (*Forge, error) {
 	}, nil
 }
 
-// permissions are what a token of ours may do; the App must be granted them.
-func permissions() *gh.InstallationPermissions {
-	return &gh.InstallationPermissions{
-		Metadata:       gh.String("read"),
-		Actions:        gh.String("write"), // dispatch, jobs, cancel
-		Administration: gh.String("write"), // runners of a repository
-		Checks:         gh.String("write"),
-		Contents:       gh.String("read"),  // the newest commit of a branch
-		PullRequests:   gh.String("write"), // comments and reactions
-	}
-}
-
 // client returns the client for a repository, whose tokens are good for that
 // repository only.
 func (f *Forge) client(repo bot.Repo) (*gh.Client, error) {
