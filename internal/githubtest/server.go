@@ -61,6 +61,8 @@ type Server struct {
 	limit limiter
 	hooks http.Client // sends webhooks
 
+	browser browser
+
 	mu      sync.RWMutex
 	st      *state
 	journal *journal
@@ -125,12 +127,12 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Permissions == nil {
 		c.Permissions = map[string]string{
-			"actions": "write", "administration": "write", "checks": "write", "contents": "read",
-			"metadata": "read", "pull_requests": "write",
+			"actions": "write", "administration": "write", "checks": "write", "contents": "write",
+			"members": "read", "metadata": "read", "pull_requests": "write",
 		}
 	}
 	if c.Events == nil {
-		c.Events = []string{"check_run", "issue_comment", "pull_request", "workflow_job", "workflow_run"}
+		c.Events = []string{"check_run", "check_suite", "issue_comment", "pull_request", "workflow_job", "workflow_run"}
 	}
 	if c.LostAfter == 0 {
 		c.LostAfter = time.Minute
@@ -164,11 +166,12 @@ func (s *Server) Close() error {
 	return s.journal.close()
 }
 
-// Handler serves the REST interface at / and at /api/v3/, repositories at
+// Handler serves the REST interface at / and at /api/v3/, with what people see in
+// a browser of Apps and logins, repositories at
 // /OWNER/NAME.git and /OWNER/NAME, and the runners' private interface at
 // /_runner/.
 func (s *Server) Handler() http.Handler {
-	runners := s.runnerRoutes()
+	runners, api := s.runnerRoutes(), s.browserRoutes(s.api)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/_runner/"):
@@ -176,9 +179,9 @@ func (s *Server) Handler() http.Handler {
 		case isGitPath(r.URL.Path):
 			s.git.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/api/v3/"):
-			http.StripPrefix("/api/v3", s.api).ServeHTTP(w, r)
+			http.StripPrefix("/api/v3", api).ServeHTTP(w, r)
 		default:
-			s.api.ServeHTTP(w, r)
+			api.ServeHTTP(w, r)
 		}
 	})
 }
