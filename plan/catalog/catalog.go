@@ -30,6 +30,7 @@ type Catalog struct {
 	services     []recipe.Service
 	units        []recipe.Unit
 	expectations map[string][]byte
+	settings     []byte
 	examplesOnly bool // modes expand to the example projects
 }
 
@@ -84,6 +85,14 @@ func (c *Catalog) Expectations(project string) ([]byte, bool) {
 	b, ok := c.expectations[project]
 	return slices.Clone(b), ok
 }
+
+// settingsFile may stand beside the catalog's own files, so that what a bot is
+// told changes with them: reviewed, by revision, rolled back.
+const settingsFile = "settings.yaml"
+
+// Settings returns the bytes of settings.yaml as they are; who runs a bot reads
+// them. False: there is none.
+func (c *Catalog) Settings() ([]byte, bool) { return slices.Clone(c.settings), c.settings != nil }
 
 // Instance returns the arch's instance type of that name; "" is the default.
 func (a Arch) Instance(name string) (Instance, bool) {

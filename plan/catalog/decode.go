@@ -68,6 +68,10 @@ func (c *Catalog) decodeAll(files map[string][]byte) (map[string]source, error) 
 			c.expectations[project] = files[name]
 			continue
 		}
+		if name == settingsFile {
+			c.settings = files[name]
+			continue
+		}
 		p := plan.Project{Example: dir == "examples/"}
 		dst := into[name]
 		if dst == nil {

@@ -24,7 +24,7 @@ const (
 )
 
 // single are the files of which there is one each.
-var single = []string{"modes.yaml", "kinds.yaml", "arches.yaml", "releases.yaml", "sources.yaml", "archives.yaml", "tools.yaml", "services.yaml", "units.yaml"}
+var single = []string{"modes.yaml", "kinds.yaml", "arches.yaml", "releases.yaml", "sources.yaml", "archives.yaml", "tools.yaml", "services.yaml", "units.yaml", settingsFile}
 
 // folders hold one file per project.
 var folders = []string{"projects", "examples", "expectations"}
