@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -125,26 +126,34 @@ func (r *region) metadata(id string) http.Handler {
 	return mux
 }
 
-// TestRunOnEC2 is the main job with the cloud of production: from a comment to a verdict,
-// over an instance that knows only what its metadata say.
-func TestRunOnEC2(t *testing.T) {
-	aws, act := newRegion(t), scripted(t)
+// serves starts a bot whose machines are this region's.
+func (r *region) serves(t *testing.T) *place {
+	t.Helper()
+	act := scripted(t)
 	p := newPlace(t, func(c *systemConfig) {
 		machines(c, act)
+		c.FleetKey = bytes.Repeat([]byte("k"), 32) // as a file may have it
 		home := c.Cloud.(*local.Cloud)
-		aws.argv, aws.env = home.Exe, append(slices.Clone(home.Env), runnerfleet.EnvURL+"="+c.URL)
+		r.argv, r.env = home.Exe, append(slices.Clone(home.Env), runnerfleet.EnvURL+"="+c.URL)
 		c.OpenCloud = func(ctx context.Context, notes *store.Store) (runnerfleet.Cloud, error) {
 			return ec2.Open(ctx, ec2.Config{
 				Fleet: "test", Subnets: []string{"subnet-1"}, Groups: []string{"sg-1"}, Owners: []string{"self"},
 				Arches: map[string]ec2.Arch{"linux x86_64": {
 					Image: "ortest-x64-*", Types: []string{"c5.large"}, Spot: true, Digest: strings.Repeat("0", 64),
 				}},
-				AgentURL: c.URL, MaxAge: time.Hour, Certificates: aws.cert, Notes: notes, Log: c.Log,
+				AgentURL: c.URL, MaxAge: time.Hour, Certificates: r.cert, Notes: notes, Log: c.Log,
 			})
 		}
 	})
-	t.Cleanup(aws.done.Wait)
-	_, result := testRun(t, p)
+	t.Cleanup(r.done.Wait)
+	return p
+}
+
+// TestRunOnEC2 is the main job with the cloud of production: from a comment to a verdict,
+// over an instance that knows only what its metadata say.
+func TestRunOnEC2(t *testing.T) {
+	aws := newRegion(t)
+	_, result := testRun(t, aws.serves(t))
 	if result.Verdict != report.Pass {
 		t.Errorf("verdict %s: %+v", result.Verdict, result)
 	}

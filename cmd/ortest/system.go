@@ -107,7 +107,7 @@ func (s *system) build(cfg systemConfig) error {
 		Hold:      cfg.Hold,
 	}
 	s.fleet = &runnerfleet.Fleet{
-		Cloud: cfg.Cloud, Store: forFleet, Work: s.bot, Limits: cfg.Limits,
+		Cloud: cfg.Cloud, Store: forFleet, Work: canaries{s.bot, forFleet}, Limits: cfg.Limits,
 		URL: cfg.URL, Key: cfg.FleetKey, Interval: cfg.Pace, Log: cfg.Log,
 	}
 	s.bot.Wake = s.fleet.Wake
@@ -119,7 +119,7 @@ func (s *system) build(cfg systemConfig) error {
 	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: forBot, Log: cfg.Log, Now: time.Now})
 	attestor, _ := cfg.Cloud.(runnerfleet.Attestor)
 	s.http.Handle("/agent/", &runnerfleet.API{
-		Store: forFleet, Work: s.bot, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.fleet.Wake, Log: cfg.Log,
+		Store: forFleet, Work: canaries{s.bot, forFleet}, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.fleet.Wake, Log: cfg.Log,
 	})
 	for _, path := range []string{
 		"/runs", "/runs/", "/goals", "/goals/", "/queue", "/machines", "/catalog", "/audit", "/audit.jsonl", "/metrics", "/healthz",
