@@ -13,11 +13,12 @@ import (
 
 func (a *app) agent() *cobra.Command {
 	var with string
+	var lanes laneFlags
 	cmd := &cobra.Command{
 		Use:     "agent",
 		Short:   "Serve one bucket on this machine, then stop",
 		Long:    "Serve one bucket on this machine, then stop. A cloud starts it, and says in the environment (ORTEST_INSTANCE and so on) which instance it is.",
-		Example: "  ortest agent --runner ./run.sh",
+		Example: "  ortest agent --runner-dir /opt/actions-runner --runner 'bin/Runner.Listener run' --users ortest-lane-",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			argv, err := shellquote.Split(with)
@@ -28,11 +29,15 @@ func (a *app) agent() *cobra.Command {
 			if err != nil {
 				return usage(fmt.Errorf("%w; an instance's environment is set by its cloud", err))
 			}
+			if err := lanes.set(&cfg); err != nil {
+				return err
+			}
 			cfg.Runner, cfg.Log, cfg.Output = argv, a.log(cmd.ErrOrStderr()), os.Stderr
 			return agent.Run(cmd.Context(), cfg)
 		},
 	}
 	cmd.Flags().StringVar(&with, "runner", "./run.sh", "command line of actions/runner, or of something that behaves like it")
+	lanes.addTo(cmd)
 	return cmd
 }
 

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,6 +37,14 @@ type Config struct {
 	Metadata string   // address of the machine's metadata service; "" where it has none
 	Dir      string   // absolute; the agent's own, emptied at the end
 	Runner   []string // command line, to which --jitconfig and its value are added; run in a lane's directory
+	Keeper   []string // command line of a program that calls Keep with what is added to it
+	// Home is the directory where actions/runner is installed; each piece gets a copy
+	// of its own, and Runner's first word is a path in it. "" where Runner needs none.
+	Home string
+	// Users begins the names of the accounts that the lanes' jobs run as: with "lane-"
+	// they are lane-1, lane-2 and so on, made where they are missing. "" is the agent's
+	// own account; anything else wants root.
+	Users    string
 	Deadline time.Time
 	// Env is the runners' environment before the agent adds its own; settings with
 	// EnvAgentPrefix are left out.
@@ -48,6 +57,8 @@ type Config struct {
 	// Grace is how long a runner has between the request to stop and the kill, and
 	// how long a stopping agent tries to hand over what it has; 0 means 10 s.
 	Grace time.Duration
+	// Again is how long a runner that may be started again waits; 0 means 5 s.
+	Again time.Duration
 }
 
 // FromEnv reads what a cloud put into an agent's environment, and removes the
@@ -97,8 +108,8 @@ func (c *Config) Validate() error {
 		return errors.New("agent: Instance, Token and Deadline are required, or Metadata")
 	case !filepath.IsAbs(c.Dir):
 		return fmt.Errorf("agent: directory %q is not absolute", c.Dir)
-	case len(c.Runner) == 0:
-		return errors.New("agent: Runner is required")
+	case len(c.Runner) == 0 || len(c.Keeper) == 0:
+		return errors.New("agent: Runner and Keeper are required")
 	}
 	return nil
 }
@@ -112,7 +123,7 @@ var (
 // Run serves one instance. It returns nil when the fleet had no more for it, or
 // when ctx ended; otherwise why it gave up. Either way no process of a job is
 // left, and Dir is empty: the caller powers the machine off. Run makes the
-// process a subreaper, and takes every child of it for a job's.
+// process a subreaper, and takes every child of it that is no keeper for a job's.
 func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -126,8 +137,16 @@ func Run(ctx context.Context, c Config) error {
 	if c.Grace == 0 {
 		c.Grace = 10 * time.Second
 	}
+	if c.Again == 0 {
+		c.Again = 5 * time.Second
+	}
 	var err error
-	if c.Runner, err = resolve(c.Runner); err != nil {
+	if c.Home == "" {
+		c.Runner, err = resolve(c.Runner)
+	} else if !filepath.IsLocal(c.Runner[0]) {
+		err = fmt.Errorf("runner %s is no path in %s", c.Runner[0], c.Home)
+	}
+	if err != nil {
 		return err
 	}
 	a := &agent{Config: c, client: runnerfleet.NewClient(c.URL, c.Instance, &http.Client{})}
@@ -152,12 +171,15 @@ func resolve(argv []string) ([]string, error) {
 
 type agent struct {
 	Config
+	keepers
 	client  *runnerfleet.Client
 	machine *metadata // nil where the machine has none
-	pieces  int       // so far
+	lanes   int
 
-	mu   sync.Mutex
-	stop context.CancelCauseFunc // ends the piece that is served; nil while there is none
+	leave   sync.Once
+	leaving chan struct{} // closed when the machine is to be left: no further piece
+	working atomic.Int32  // lanes that have not left
+	left    chan struct{} // closed when all have
 }
 
 // run serves until there is no more, and says goodbye if it stops before that.
@@ -167,14 +189,8 @@ func (a *agent) run(parent context.Context) error {
 	}
 	ctx, cancel := context.WithDeadlineCause(parent, a.Deadline, errDeadline)
 	defer cancel()
-	a.Log.Info("agent enrolled", "instance", a.Instance)
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.heartbeats(gctx) })
-	g.Go(func() error { return a.serve(gctx) })
-	if a.machine != nil {
-		g.Go(func() error { return a.machine.withdrawn(gctx) })
-	}
-	err := a.why(parent, g.Wait())
+	a.Log.Info("agent enrolled", "instance", a.Instance, "lanes", a.lanes)
+	err := a.why(parent, a.serve(ctx))
 	if reason := a.reason(parent, err); reason != "" {
 		a.Log.Info("agent stops", "reason", reason)
 		late, cancel := context.WithTimeout(context.WithoutCancel(parent), a.Grace)
@@ -184,6 +200,48 @@ func (a *agent) run(parent context.Context) error {
 		}
 	}
 	return err
+}
+
+// serve runs all lanes, and returns when the first of them returns: that there is
+// nothing more, or that the machine goes, is said to any of them.
+func (a *agent) serve(ctx context.Context) error {
+	a.leaving, a.left = make(chan struct{}), make(chan struct{})
+	a.working.Store(int32(a.lanes))
+	g, ctx := errgroup.WithContext(ctx)
+	for n := range a.lanes {
+		l, err := a.newLane(n)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errBroken, err)
+		}
+		g.Go(func() error { return l.run(ctx) })
+	}
+	if a.machine != nil {
+		g.Go(func() error { return a.leaveFor(ctx, a.machine.withdrawn) })
+		g.Go(func() error { return a.leaveFor(ctx, a.machine.atRisk) })
+	}
+	return g.Wait()
+}
+
+// leaveFor waits for the cloud's word that the machine is to be left, lets no
+// further piece begin, and returns when what runs is over or has to be.
+func (a *agent) leaveFor(ctx context.Context, word func(context.Context) (notice, error)) error {
+	n, err := word(ctx)
+	if err != nil {
+		return err
+	}
+	a.Log.Warn("machine is to be left", "reason", n.why)
+	a.leave.Do(func() { close(a.leaving) })
+	var late <-chan time.Time
+	if !n.stop.IsZero() {
+		late = time.After(time.Until(n.stop))
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-a.left:
+	case <-late:
+	}
+	return errors.New(n.why)
 }
 
 // bootTime is how long a machine that does not know its deadline tries to enrol.
@@ -199,7 +257,8 @@ func (a *agent) enrol(parent context.Context) error {
 	defer cancel()
 	return a.retry(ctx, "enrol", func(ctx context.Context) error {
 		if a.machine == nil {
-			_, err := a.client.Enrol(ctx, a.Token)
+			in, err := a.client.Enrol(ctx, a.Token)
+			a.lanes = max(1, in.Lanes)
 			return err
 		}
 		document, signature, err := a.machine.identity(ctx)
@@ -208,7 +267,7 @@ func (a *agent) enrol(parent context.Context) error {
 		}
 		in, err := a.client.EnrolByIdentity(ctx, document, signature)
 		if err == nil {
-			a.Instance, a.Deadline = in.Instance, in.Deadline
+			a.Instance, a.Deadline, a.lanes = in.Instance, in.Deadline, max(1, in.Lanes)
 		}
 		return err
 	})
@@ -231,73 +290,6 @@ func (a *agent) reason(parent context.Context, err error) string {
 		return err.Error()
 	}
 	return ""
-}
-
-// heartbeats returns only with an error: ErrNoMore when the instance has ended.
-func (a *agent) heartbeats(ctx context.Context) error {
-	tick := time.NewTicker(a.Heartbeat)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-		err := a.retry(ctx, "heartbeat", a.client.Heartbeat)
-		if errors.Is(err, runnerfleet.ErrStale) {
-			a.drop()
-		} else if err != nil {
-			return err
-		}
-	}
-}
-
-// drop ends the piece that is served, since nobody wants it any more.
-func (a *agent) drop() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stop != nil {
-		a.stop(errStalePiece)
-	}
-}
-
-// serving notes how the piece that is served can be ended; nil when it is over.
-func (a *agent) serving(stop context.CancelCauseFunc) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.stop = stop
-}
-
-// serve runs pieces until the fleet has no more, which is ErrNoMore.
-func (a *agent) serve(ctx context.Context) error {
-	for {
-		job, err := a.next(ctx)
-		if err != nil {
-			return err
-		}
-		if err := a.piece(ctx, job); err != nil {
-			return err
-		}
-	}
-}
-
-// next waits for a piece.
-func (a *agent) next(ctx context.Context) (job runnerfleet.Assignment, err error) {
-	for {
-		var wait time.Duration
-		err = a.retry(ctx, "next", func(ctx context.Context) (err error) {
-			job, wait, err = a.client.Next(ctx)
-			return err
-		})
-		if !errors.Is(err, runnerfleet.ErrWait) {
-			return job, err
-		}
-		select {
-		case <-ctx.Done():
-			return job, context.Cause(ctx)
-		case <-time.After(wait):
-		}
-	}
 }
 
 // clean empties the agent's directory. What a job took the rights from, its

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ type site struct {
 	http  *httptest.Server
 	dir   string
 	cmd   *exec.Cmd
+	wrap  []string // command line that starts the agent
+	more  []string // of its environment
+	mu    sync.Mutex
 	out   bytes.Buffer
 	ended chan error
 }
@@ -38,6 +42,15 @@ type site struct {
 // newSite wants pieces p0, p1, … run, whose runners do what the scripts say;
 // DIR stands for the site's own directory.
 func newSite(t *testing.T, change func(*runnerfleet.Assignment), scripts ...string) *site {
+	return newSiteWith(t, 1, change, scripts)
+}
+
+// newLanes is a site whose instance has lanes.
+func newLanes(t *testing.T, lanes int, scripts ...string) *site {
+	return newSiteWith(t, lanes, nil, scripts)
+}
+
+func newSiteWith(t *testing.T, lanes int, change func(*runnerfleet.Assignment), scripts []string) *site {
 	s := &site{
 		t: t, cloud: &fleettest.Cloud{}, store: &fleettest.Store{}, dir: t.TempDir(), ended: make(chan error, 1),
 	}
@@ -59,7 +72,7 @@ func newSite(t *testing.T, change func(*runnerfleet.Assignment), scripts ...stri
 	for i := range scripts {
 		pieces = append(pieces, "p"+strconv.Itoa(i))
 	}
-	s.work.Add(runnerfleet.Bucket{ID: "r1/b1"}, pieces...)
+	s.work.Add(runnerfleet.Bucket{ID: "r1/b1", Lanes: lanes}, pieces...)
 	log := slog.New(slog.DiscardHandler)
 	s.fleet = &runnerfleet.Fleet{
 		Cloud: s.cloud, Store: s.store, Work: s.work, URL: "http://unused", Key: make([]byte, 32), Interval: time.Second, Log: log,
@@ -89,10 +102,11 @@ func (s *site) start(deadline time.Time) {
 // run starts the agent with what its cloud says of it.
 func (s *site) run(env ...string) {
 	s.t.Helper()
-	s.cmd = exec.Command(os.Args[0], "agent")
-	s.cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "KEPT=yes",
+	argv := append(s.wrap, os.Args[0], "agent")
+	s.cmd = exec.Command(argv[0], argv[1:]...)
+	s.cmd.Env = append(append(env, s.more...), "PATH="+os.Getenv("PATH"), "KEPT=yes",
 		runnerfleet.EnvURL+"="+s.http.URL, runnerfleet.EnvDir+"="+filepath.Join(s.dir, "agent"))
-	s.cmd.Stderr = &s.out
+	s.cmd.Stderr = s
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -100,9 +114,22 @@ func (s *site) run(env ...string) {
 	s.t.Cleanup(func() {
 		_ = s.cmd.Process.Kill()
 		if s.t.Failed() {
-			s.t.Logf("agent:\n%s", s.out.String())
+			s.t.Logf("agent:\n%s", s.said())
 		}
 	})
+}
+
+// Write takes what the agent prints.
+func (s *site) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(b)
+}
+
+func (s *site) said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
 }
 
 // end waits for the agent's end and checks what holds after every end.
@@ -160,7 +187,7 @@ func soon() time.Time { return time.Now().Add(time.Minute) }
 
 func TestAgentServesItsBucket(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, nil, "entry:one entry:two", "entry:three exit:7", "hook:ortest-examples/hello:7 hook:ortest-examples/hello:8 hook:other/hello:7 hook::")
+	s := newSite(t, nil, "entry:one entry:two", "entry:three exit:9", "hook:ortest-examples/hello:7 hook:ortest-examples/hello:8 hook:other/hello:7 hook::")
 	s.start(soon())
 	s.end(0)
 	if in := s.instance(); in.State != runnerfleet.Done || in.Reason != "bucket finished" || in.Owed {
@@ -169,7 +196,7 @@ func TestAgentServesItsBucket(t *testing.T) {
 	for _, want := range []struct {
 		piece, log string
 		exit       int
-	}{{"p0", "onetwo", 0}, {"p1", "three", 7}, {"p2", "0111", 0}} {
+	}{{"p0", "onetwo", 0}, {"p1", "three", 9}, {"p2", "0111", 0}} {
 		if p := s.work.Piece(want.piece); !p.Finished || p.Log != want.log || p.Exit != want.exit || p.Reason != "" {
 			t.Errorf("piece %+v, want log %q and exit %d", p, want.log, want.exit)
 		}
@@ -199,7 +226,7 @@ func TestRunnerSeesNothingOfTheAgent(t *testing.T) {
 	if env(first, "KEPT") != "yes" || env(first, "ORTEST_INSTANCE") != "r1-b1-a1" {
 		t.Error("the instance's own environment is not handed on")
 	}
-	if env(first, "ORTEST_WORK") != filepath.Join(agentDir, "work") || env(first, "ORTEST_WORK") != env(second, "ORTEST_WORK") {
+	if env(first, "ORTEST_WORK") != filepath.Join(agentDir, "lane-1", "work") || env(first, "ORTEST_WORK") != env(second, "ORTEST_WORK") {
 		t.Error("builds are not kept from one piece to the next")
 	}
 	for _, k := range []string{"HOME", "TMPDIR", "ORTEST_SPOOL", "ACTIONS_RUNNER_HOOK_JOB_STARTED"} {
@@ -218,7 +245,7 @@ func TestAgentOutlastsTheServer(t *testing.T) {
 	s.http.CloseClientConnections()
 	s.http.Close()
 	s.touch("go") // the piece goes on, and ends, without a server
-	lane := filepath.Join(s.dir, "agent", "lane-1", "spool", "000001.json")
+	lane := filepath.Join(s.dir, "agent", "lane-1", "piece-1", "spool", "000001.json")
 	fleettest.Eventually(t, "second entry is in the spool", func() bool {
 		_, err := os.Stat(lane)
 		return err == nil

@@ -1,97 +1,149 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ortest/ortest/runnerfleet"
 )
 
-// lane is the place where one piece runs: a fresh directory and what the job may
-// see of the instance.
+// lane is one of the agent's: it has one piece after another, a folder, an account
+// and a way to the server of its own.
 type lane struct {
-	dir   string
-	env   []string
-	argv  []string
-	spool *spool
+	*agent
+	number  int
+	dir     string
+	account account
+	client  *runnerfleet.Client
+	pieces  int // so far
+
+	mu   sync.Mutex
+	stop context.CancelCauseFunc // ends the piece that is served; nil while there is none
 }
 
-var repository = regexp.MustCompile(`^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$`)
-
-// newLane makes the place for a piece. What it needs for the guard it checks:
-// an assignment that could admit a foreign job is refused.
-func (a *agent) newLane(job runnerfleet.Assignment) (*lane, error) {
-	if !repository.MatchString(job.Repository) || job.RunID <= 0 || job.JIT == "" {
-		return nil, errors.New("assignment names no repository, no workflow run or no runner")
-	}
-	a.pieces++
-	l := &lane{dir: filepath.Join(a.Dir, fmt.Sprintf("lane-%d", a.pieces))}
-	if err := removeAll(l.dir); err != nil {
-		return nil, fmt.Errorf("make lane: %w", err)
-	}
-	work := filepath.Join(a.Dir, "work")
-	for _, d := range []string{l.path("home"), l.path("tmp"), l.path("run"), l.path("spool"), work} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, fmt.Errorf("make lane: %w", err)
-		}
-	}
-	if err := os.WriteFile(l.path("job-started.sh"), guard(job), 0o500); err != nil {
-		return nil, fmt.Errorf("make lane: %w", err)
-	}
-	var err error
-	if l.spool, err = openSpool(l.path("spool")); err != nil {
+func (a *agent) newLane(number int) (*lane, error) {
+	who, err := findAccount(a.Users, number)
+	if err != nil {
 		return nil, err
 	}
-	l.argv = append(append([]string{}, a.Runner...), "--jitconfig", job.JIT)
-	l.env = append(scrub(a.Env),
-		"HOME="+l.path("home"), "TMPDIR="+l.path("tmp"),
-		"ORTEST_SPOOL="+l.path("spool"), "ORTEST_WORK="+work,
-		"ACTIONS_RUNNER_HOOK_JOB_STARTED="+l.path("job-started.sh"),
-	)
-	return l, nil
+	l := &lane{
+		agent: a, number: number, account: who, client: a.client.InLane(number),
+		dir: filepath.Join(a.Dir, "lane-"+strconv.Itoa(number+1)),
+	}
+	return l, l.makeDirs()
 }
 
-func (l *lane) path(name string) string { return filepath.Join(l.dir, name) }
-
-// guard is the job-started hook: the runner calls it with the job's own
-// environment and runs no step when it fails. Both values were checked to hold
-// nothing that a shell reads.
-func guard(job runnerfleet.Assignment) []byte {
-	return fmt.Appendf(nil, `#!/bin/sh
-if [ "$GITHUB_REPOSITORY" = '%[1]s' ] && [ "$GITHUB_RUN_ID" = '%[2]d' ]; then
-	exit 0
-fi
-echo "ortest: this runner is for workflow run %[2]d of %[1]s, not for this job" >&2
-exit 1
-`, job.Repository, job.RunID)
-}
-
-// scrub leaves out what is for the agent alone.
-func scrub(env []string) []string {
-	var kept []string
-	for _, kv := range env {
-		if !strings.HasPrefix(kv, runnerfleet.EnvAgentPrefix) {
-			kept = append(kept, kv)
+// makeDirs makes what stays from one piece to the next: builds.
+func (l *lane) makeDirs() error {
+	mode := os.FileMode(0o700)
+	if l.account.name != "" {
+		mode = 0o711 // the account goes through, and lists nothing
+	}
+	for _, d := range []string{l.Dir, l.dir} {
+		if err := os.MkdirAll(d, mode); err != nil {
+			return fmt.Errorf("make lane: %w", err)
+		}
+		if err := os.Chmod(d, mode); err != nil {
+			return fmt.Errorf("make lane: %w", err)
 		}
 	}
-	return kept
+	work := filepath.Join(l.dir, "work")
+	err := os.MkdirAll(work, 0o700)
+	if err == nil {
+		err = l.account.give(work)
+	}
+	if err != nil {
+		return fmt.Errorf("make lane: %w", err)
+	}
+	return nil
 }
 
-// removeAll removes a tree in which a job may have taken away its own rights.
-func removeAll(dir string) error {
-	if os.RemoveAll(dir) == nil {
-		return nil
-	}
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, _ error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700) // before WalkDir reads it
+// run serves pieces until the fleet has no more, which is ErrNoMore.
+func (l *lane) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return l.heartbeats(ctx) })
+	g.Go(func() error {
+		for {
+			job, err := l.next(ctx)
+			if err != nil {
+				return err
+			}
+			if err := l.piece(ctx, job); err != nil {
+				return err
+			}
 		}
-		return nil
 	})
-	return os.RemoveAll(dir)
+	return g.Wait()
+}
+
+// heartbeats returns only with an error: ErrNoMore when the instance has ended.
+func (l *lane) heartbeats(ctx context.Context) error {
+	tick := time.NewTicker(l.Heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		err := l.retry(ctx, "heartbeat", l.client.Heartbeat)
+		if errors.Is(err, runnerfleet.ErrStale) {
+			l.drop()
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// drop ends the piece that is served, since nobody wants it any more.
+func (l *lane) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stop != nil {
+		l.stop(errStalePiece)
+	}
+}
+
+// serving notes how the piece that is served can be ended; nil when it is over.
+func (l *lane) serving(stop context.CancelCauseFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stop = stop
+}
+
+// next waits for a piece. Once the machine is to be left, none is asked for.
+func (l *lane) next(ctx context.Context) (job runnerfleet.Assignment, err error) {
+	for {
+		select {
+		case <-l.leaving:
+			if l.working.Add(-1) == 0 {
+				close(l.left)
+			}
+			<-ctx.Done()
+			return job, context.Cause(ctx)
+		default:
+		}
+		var wait time.Duration
+		err = l.retry(ctx, "next", func(ctx context.Context) (err error) {
+			job, wait, err = l.client.Next(ctx)
+			return err
+		})
+		if !errors.Is(err, runnerfleet.ErrWait) {
+			return job, err
+		}
+		select {
+		case <-ctx.Done():
+			return job, context.Cause(ctx)
+		case <-l.leaving:
+		case <-time.After(wait):
+		}
+	}
 }

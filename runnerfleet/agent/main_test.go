@@ -19,6 +19,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "agent":
 			os.Exit(agentMain())
+		case "keep":
+			os.Exit(Keep(os.Args[2:]))
 		case "runner":
 			os.Exit(fleettest.Runner(os.Args[2:]))
 		}
@@ -32,7 +34,11 @@ func agentMain() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	c.Runner = []string{os.Args[0], "runner"}
+	c.Runner, c.Keeper = []string{os.Args[0], "runner"}, []string{os.Args[0], "keep"}
+	c.Again, c.Users, c.Home = time.Millisecond, os.Getenv("TEST_USERS"), os.Getenv("TEST_HOME")
+	if c.Home != "" {
+		c.Runner = []string{"bin/Runner.Listener"}
+	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	c.Output, c.Heartbeat, c.Grace = os.Stderr, 50*time.Millisecond, 500*time.Millisecond
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

@@ -18,6 +18,7 @@ import (
 //	PUT /latest/api/token
 //	GET /latest/dynamic/instance-identity/document, …/signature
 //	GET /latest/meta-data/spot/instance-action     404 until capacity is withdrawn
+//	GET /latest/meta-data/events/recommendations/rebalance   404 until that is likely
 type metadata struct {
 	base string
 	poll time.Duration // between two looks for a notice
@@ -49,20 +50,55 @@ func (m *metadata) identity(ctx context.Context) (document, signature []byte, er
 	return document, signature, nil
 }
 
+// notice is the cloud's word that the machine is to be left.
+type notice struct {
+	why  string
+	stop time.Time // when what runs has to end; zero: it may go on
+}
+
+// handOver is how long before a machine is taken its agent begins to stop: what it
+// has is to be handed over before.
+const handOver = 45 * time.Second
+
 // withdrawn returns once the cloud has announced that it takes the machine back,
-// usually two minutes before, or when ctx ends.
-func (m *metadata) withdrawn(ctx context.Context) error {
+// usually two minutes before.
+func (m *metadata) withdrawn(ctx context.Context) (notice, error) {
+	b, err := m.await(ctx, "meta-data/spot/instance-action")
+	if err != nil {
+		return notice{}, err
+	}
+	var n struct{ Action, Time string }
+	_ = json.Unmarshal(b, &n) // its coming is the news, whatever it says
+	at, err := time.Parse(time.RFC3339, n.Time)
+	if err != nil {
+		at = time.Now().Add(2 * time.Minute)
+	}
+	return notice{why: fmt.Sprintf("spot interruption: %.20q at %.40q", n.Action, n.Time), stop: at.Add(-handOver)}, nil
+}
+
+// atRisk returns once the cloud recommends to go elsewhere: an interruption has
+// become likely, and often comes within a quarter of an hour.
+func (m *metadata) atRisk(ctx context.Context) (notice, error) {
+	b, err := m.await(ctx, "meta-data/events/recommendations/rebalance")
+	if err != nil {
+		return notice{}, err
+	}
+	var n struct{ NoticeTime string }
+	_ = json.Unmarshal(b, &n)
+	return notice{why: fmt.Sprintf("rebalance recommendation of %.40q", n.NoticeTime)}, nil
+}
+
+// await returns an entry once it is there, or why ctx ended.
+func (m *metadata) await(ctx context.Context, entry string) ([]byte, error) {
 	tick := time.NewTicker(m.poll)
 	defer tick.Stop()
 	for {
-		if b, err := m.get(ctx, "meta-data/spot/instance-action"); err == nil {
-			var notice struct{ Action, Time string }
-			_ = json.Unmarshal(b, &notice) // its coming is the news, whatever it says
-			return fmt.Errorf("spot interruption: %.20q at %.40q", notice.Action, notice.Time)
+		if b, err := m.get(ctx, entry); err == nil {
+			return b, nil
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-tick.C:
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 // imds is an instance metadata service, version 2, in the shapes that AWS documents:
 // without a session's token it answers nothing.
 type imds struct {
-	withdrawn atomic.Bool
+	withdrawn, atRisk atomic.Bool
 }
 
 const (
@@ -39,6 +38,8 @@ func (m *imds) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(sig[:8] + "\n" + sig[8:]))
 	case r.URL.Path == "/latest/meta-data/spot/instance-action" && m.withdrawn.Load():
 		_, _ = w.Write([]byte(`{"action": "terminate", "time": "2026-11-21T08:22:00Z"}`))
+	case r.URL.Path == "/latest/meta-data/events/recommendations/rebalance" && m.atRisk.Load():
+		_, _ = w.Write([]byte(`{"noticeTime": "2026-11-21T08:10:00Z"}`))
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
@@ -66,22 +67,42 @@ func TestAgentEnrolsByItsMachine(t *testing.T) {
 	}
 }
 
-func TestNoticeOfWithdrawal(t *testing.T) {
+func TestNotices(t *testing.T) {
 	m := new(imds)
 	srv := httptest.NewServer(m)
 	defer srv.Close()
 	md := &metadata{base: srv.URL, poll: time.Millisecond}
-	ended := make(chan error, 1)
-	go func() { ended <- md.withdrawn(t.Context()) }()
-	m.withdrawn.Store(true)
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), `spot interruption: "terminate"`) {
-		t.Errorf("got %v", err)
-	}
-	m.withdrawn.Store(false)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("bucket finished")
-	cancel(why)
-	if err := md.withdrawn(ctx); !errors.Is(err, why) {
-		t.Errorf("got %v, want the end of the context", err)
+	for _, tt := range []struct {
+		name string
+		set  *atomic.Bool
+		word func(context.Context) (notice, error)
+		why  string
+		stop time.Time
+	}{
+		{"withdrawn", &m.withdrawn, md.withdrawn, `spot interruption: "terminate" at "2026-11-21T08:22:00Z"`, time.Date(2026, 11, 21, 8, 21, 15, 0, time.UTC)},
+		{"at risk", &m.atRisk, md.atRisk, `rebalance recommendation of "2026-11-21T08:10:00Z"`, time.Time{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			type answer struct {
+				notice
+				err error
+			}
+			got := make(chan answer, 1)
+			go func() {
+				n, err := tt.word(t.Context())
+				got <- answer{n, err}
+			}()
+			tt.set.Store(true)
+			if a := <-got; a.err != nil || a.why != tt.why || !a.stop.Equal(tt.stop) {
+				t.Errorf("got %+v", a)
+			}
+			tt.set.Store(false)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			why := errors.New("bucket finished")
+			cancel(why)
+			if _, err := tt.word(ctx); !errors.Is(err, why) {
+				t.Errorf("got %v, want the end of the context", err)
+			}
+		})
 	}
 }

@@ -8,13 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ortest/ortest/runnerfleet"
-	"github.com/ortest/ortest/runnerfleet/process"
 )
 
 // Why a runner is stopped before its end.
@@ -22,6 +20,9 @@ var (
 	errPieceDeadline = errors.New("piece is past its deadline")
 	errStalePiece    = errors.New("piece is not this instance's any more")
 )
+
+// errBroken means that the machine serves nobody any more: the agent gives it up.
+var errBroken = errors.New("machine is of no use")
 
 const (
 	spoolPoll = 100 * time.Millisecond
@@ -32,15 +33,20 @@ const (
 // piece runs one runner and hands over what its job reports. It returns an error
 // only when the agent is to stop; then the piece is not finished but lost, and
 // another instance will run it.
-func (a *agent) piece(ctx context.Context, job runnerfleet.Assignment) error {
-	a.Log.Info("piece begins", "piece", job.Piece, "goal", job.Goal)
+func (l *lane) piece(ctx context.Context, job runnerfleet.Assignment) error {
+	l.Log.Info("piece begins", "piece", job.Piece, "goal", job.Goal, "lane", l.number)
 	exit, reason := -1, ""
-	l, err := a.newLane(job)
-	if err != nil {
+	p, err := l.newPlace(job)
+	switch {
+	case errors.Is(err, errAssignment):
 		reason = err.Error()
-	} else {
-		exit, reason, err = a.serveLane(ctx, l, job)
-		err = errors.Join(err, l.spool.Close(), removeAll(l.dir))
+	case err != nil: // a full disk, say: no piece would do better here
+		return fmt.Errorf("%w: %w", errBroken, err)
+	default:
+		exit, reason, err = l.serve(ctx, p, job)
+		if cerr := p.close(); cerr != nil {
+			err = errors.Join(err, fmt.Errorf("%w: %w", errBroken, cerr))
+		}
 		if err != nil {
 			return err
 		}
@@ -48,24 +54,24 @@ func (a *agent) piece(ctx context.Context, job runnerfleet.Assignment) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	err = a.retry(ctx, "finished", func(ctx context.Context) error {
-		return a.client.Finished(ctx, job.Piece, exit, reason)
+	err = l.retry(ctx, "finished", func(ctx context.Context) error {
+		return l.client.Finished(ctx, job.Piece, exit, reason)
 	})
 	if errors.Is(err, runnerfleet.ErrStale) {
 		err = nil
 	}
-	a.Log.Info("piece ends", "piece", job.Piece, "exit", exit, "reason", reason)
+	l.Log.Info("piece ends", "piece", job.Piece, "exit", exit, "reason", reason, "lane", l.number)
 	return err
 }
 
-// serveLane runs the runner and hands over its entries beside it. The two end
+// serve runs the runner and hands over its entries beside it. The two end
 // together: a piece that nobody wants any more stops its runner, and the
 // entries are complete once the runner's last process is dead.
-func (a *agent) serveLane(ctx context.Context, l *lane, job runnerfleet.Assignment) (exit int, reason string, err error) {
+func (l *lane) serve(ctx context.Context, p *place, job runnerfleet.Assignment) (exit int, reason string, err error) {
 	rctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	a.serving(stop)
-	defer a.serving(nil)
+	l.serving(stop)
+	defer l.serving(nil)
 	if !job.Deadline.IsZero() {
 		var cancel context.CancelFunc
 		rctx, cancel = context.WithDeadlineCause(rctx, job.Deadline, errPieceDeadline)
@@ -75,11 +81,11 @@ func (a *agent) serveLane(ctx context.Context, l *lane, job runnerfleet.Assignme
 	var runErr error
 	go func() {
 		defer close(ended)
-		exit, reason, runErr = a.runRunner(rctx, l)
+		exit, reason, runErr = l.runners(rctx, p)
 	}()
-	uctx, cancel := linger(ctx, a.Grace)
+	uctx, cancel := linger(ctx, l.Grace)
 	defer cancel()
-	notes, upErr := a.upload(uctx, l.spool, job.Piece, ended)
+	notes, upErr := l.upload(uctx, p.spool, job.Piece, ended)
 	if errors.Is(upErr, runnerfleet.ErrStale) {
 		stop(errStalePiece)
 		upErr = nil
@@ -109,7 +115,7 @@ func linger(ctx context.Context, d time.Duration) (context.Context, context.Canc
 
 // upload hands over entries in order as they appear, until the runner has ended and
 // all of them are accepted. It returns what could not be handed over and why.
-func (a *agent) upload(ctx context.Context, s *spool, piece string, ended <-chan struct{}) (notes []string, err error) {
+func (l *lane) upload(ctx context.Context, s *spool, piece string, ended <-chan struct{}) (notes []string, err error) {
 	poll := time.NewTicker(spoolPoll)
 	defer poll.Stop()
 	for last := false; ; {
@@ -119,8 +125,8 @@ func (a *agent) upload(ctx context.Context, s *spool, piece string, ended <-chan
 				break
 			}
 			if err == nil {
-				err = a.retry(ctx, "entry", func(ctx context.Context) error {
-					return a.client.Entry(ctx, piece, e.meta, e.log)
+				err = l.retry(ctx, "entry", func(ctx context.Context) error {
+					return l.client.Entry(ctx, piece, e.meta, e.log)
 				})
 			}
 			if err != nil && !unusable(err) {
@@ -152,84 +158,64 @@ func unusable(err error) bool {
 		errors.As(err, &path) || errors.As(err, &status) && status.Status == http.StatusRequestEntityTooLarge
 }
 
-// runRunner runs the lane's runner to its end, or until ctx ends, and kills
-// whatever is left of it. The error says that something would not die.
-func (a *agent) runRunner(ctx context.Context, l *lane) (exit int, reason string, err error) {
-	cmd := exec.Command(l.argv[0], l.argv[1:]...)
-	cmd.Dir, cmd.Env = l.path("run"), l.env
-	if a.Output != nil { // a nil *os.File is no nil Writer
-		cmd.Stdout, cmd.Stderr = a.Output, a.Output
+// runners starts the runner, and again where its exit code says that this may
+// help. The error says that the machine will run nothing.
+func (l *lane) runners(ctx context.Context, p *place) (exit int, reason string, err error) {
+	for n := 1; ; n++ {
+		exit, reason, err = l.runner(ctx, p)
+		if err != nil || exit < 0 {
+			return exit, reason, err
+		}
+		if reason = p.refused(); reason != "" {
+			return exit, reason, nil
+		}
+		v := verdicts[exit]
+		switch {
+		case v.broken:
+			return exit, v.why, fmt.Errorf("%w: %s", errBroken, v.why)
+		case !v.again || p.began():
+			return exit, v.why, nil
+		case n == starts:
+			return exit, fmt.Sprintf("%s, %d times", v.why, starts), nil
+		}
+		l.Log.Warn("runner starts again", "exit", exit, "reason", v.why)
+		select {
+		case <-ctx.Done():
+			return -1, context.Cause(ctx).Error(), nil
+		case <-time.After(l.Again):
+		}
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return -1, fmt.Sprintf("runner did not start: %v", err), nil
+}
+
+// runner runs the place's runner to its end, or until ctx ends, and whatever is
+// left of it is killed. The error says that something would not die.
+func (l *lane) runner(ctx context.Context, p *place) (exit int, reason string, err error) {
+	cmd := exec.Command(l.Keeper[0], append(append(l.Keeper[1:len(l.Keeper):len(l.Keeper)], l.account.spec()), p.argv...)...)
+	cmd.Dir, cmd.Env = p.path("run"), p.env
+	if l.Output != nil { // a nil *os.File is no nil Writer
+		cmd.Stdout, cmd.Stderr = l.Output, l.Output
 	}
-	waited := make(chan error, 1)
-	go func() { waited <- cmd.Wait() }()
-	reap := time.NewTicker(reapEvery)
-	defer reap.Stop()
+	k, err := l.keep(cmd)
+	if err != nil {
+		return -1, "", fmt.Errorf("start keeper: %w", err)
+	}
 	stop := ctx.Done()
 	var overdue <-chan time.Time
 	for running := true; running; {
 		select {
-		case <-waited:
+		case <-k.ended:
 			running = false
-		case <-reap.C:
-			reapOrphans(cmd.Process.Pid)
 		case <-stop:
-			stop, overdue = nil, time.After(a.Grace)
-			signalAll(unix.SIGTERM)
+			stop, overdue = nil, time.After(l.Grace)
+			_ = cmd.Process.Signal(unix.SIGTERM)
 		case <-overdue:
 			overdue = nil
-			signalAll(unix.SIGKILL)
+			_ = k.hold.Close()
 		}
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTime)
-	defer cancel()
-	err = process.KillAll(late, descendants)
-	exit = cmd.ProcessState.ExitCode()
-	switch {
-	case ctx.Err() != nil:
+	exit, reason, err = l.release(ctx, k)
+	if ctx.Err() != nil {
 		return -1, context.Cause(ctx).Error(), err
-	case exit < 0:
-		return exit, "runner ended by " + cmd.ProcessState.String(), err
 	}
-	return exit, "", err
-}
-
-// descendants returns what the agent has started, at any remove: as subreaper it
-// is the parent of those whose own parent is gone.
-func descendants() ([]process.Process, error) {
-	all, err := process.All()
-	if err != nil {
-		return nil, err
-	}
-	self := os.Getpid()
-	return process.Descendants(all, func(p process.Process) bool { return p.Parent == self }), nil
-}
-
-// signalAll asks every process of the job to stop. What fails here the kill at
-// the end makes good.
-func signalAll(sig unix.Signal) {
-	ps, err := descendants()
-	if err != nil {
-		return
-	}
-	for _, p := range ps {
-		_ = p.Signal(sig)
-	}
-}
-
-// reapOrphans collects ended processes that came to the agent when their parents
-// died: a suite leaves thousands.
-func reapOrphans(runner int) {
-	ps, err := descendants()
-	if err != nil {
-		return
-	}
-	for _, p := range ps {
-		if p.Zombie && p.PID != runner {
-			process.Reap(p.PID)
-		}
-	}
+	return exit, reason, err
 }

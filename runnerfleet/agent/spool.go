@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -70,6 +71,13 @@ func (s *spool) peek() (entry, bool, error) {
 // done moves on to the next entry.
 func (s *spool) done() { s.next++ }
 
+// single reports whether a file is a regular one with no other name: the agent may
+// read what the job may not, and a hard link would show it that.
+func single(fi fs.FileInfo) bool {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return fi.Mode().IsRegular() && ok && st.Nlink == 1
+}
+
 // read returns up to limit bytes of a file, and how many it has. A file that is
 // swapped for something else while it is looked at still cannot lead out of the
 // directory, nor hold the agent up.
@@ -78,7 +86,7 @@ func (s *spool) read(name string, limit int64) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if !fi.Mode().IsRegular() {
+	if !single(fi) {
 		return nil, 0, errNotRegular
 	}
 	f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -89,7 +97,7 @@ func (s *spool) read(name string, limit int64) ([]byte, int64, error) {
 	if fi, err = f.Stat(); err != nil {
 		return nil, 0, err
 	}
-	if !fi.Mode().IsRegular() {
+	if !single(fi) {
 		return nil, 0, errNotRegular
 	}
 	b, err := io.ReadAll(io.LimitReader(f, limit))

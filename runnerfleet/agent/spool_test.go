@@ -70,6 +70,12 @@ func TestSpool(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, true, errNotRegular, 0, ""},
+		{"a hard link may be somebody else's file", func(t *testing.T, d string) {
+			write(t, d, "x", "{}")
+			if err := os.Link(filepath.Join(d, "x"), filepath.Join(d, "000000.json")); err != nil {
+				t.Fatal(err)
+			}
+		}, true, errNotRegular, 0, ""},
 		{"a log that is a link spoils its entry", func(t *testing.T, d string) {
 			write(t, d, "000000.json", "{}")
 			if err := os.Symlink("/etc/hostname", filepath.Join(d, "000000.log")); err != nil {

@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +25,11 @@ import (
 //	hang           ignore requests to stop
 //	link:FILE      leave an entry that is a symbolic link to FILE
 //	exit:N         exit with N
+//	trouble:N:FILE exit with N, but not if FILE exists; FILE does from then on
+//	killkeeper     kill the process that started the runner, and go on
+//	ruin:DIR       put a file in the place of a directory
+//	whoami         leave an entry with the numbers of user and group as its log
+//	write:FILE     leave an entry that says whether FILE can be written
 //
 // It returns the exit code, 0 at the end of the words.
 func Runner(args []string) int {
@@ -39,7 +45,7 @@ func Runner(args []string) int {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", word, err)
 			return 101
 		}
-		if verb == "exit" {
+		if verb == "exit" || verb == "trouble" && code != 0 {
 			return code
 		}
 	}
@@ -67,11 +73,37 @@ func (r *runner) do(verb, rest string) (code int, err error) {
 		err = os.Symlink(rest, r.path(".json"))
 		r.seq++
 		return 0, err
+	case "trouble":
+		return trouble(rest)
+	case "killkeeper":
+		return 0, syscall.Kill(os.Getppid(), syscall.SIGKILL)
+	case "ruin":
+		return 0, errors.Join(os.RemoveAll(rest), os.WriteFile(rest, nil, 0o600))
+	case "whoami":
+		return 0, r.entry(fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()))
+	case "write":
+		f, err := os.OpenFile(rest, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err == nil {
+			err = f.Close()
+		}
+		return 0, r.entry(fmt.Sprint(err == nil))
 	case "exit":
 		_, err = fmt.Sscan(rest, &code)
 		return code, err
 	}
 	return 0, fmt.Errorf("unknown word")
+}
+
+func trouble(rest string) (code int, err error) {
+	n, file, _ := strings.Cut(rest, ":")
+	if _, err := os.Stat(file); err == nil {
+		return 0, nil
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		return 0, err
+	}
+	_, err = fmt.Sscan(n, &code)
+	return code, err
 }
 
 func (r *runner) path(suffix string) string {

@@ -24,11 +24,14 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "agent":
 			c, err := agent.FromEnv(os.Environ())
-			c.Runner, c.Log, c.Output = []string{os.Args[0], "runner"}, slog.New(slog.NewTextHandler(os.Stderr, nil)), os.Stderr
+			c.Runner, c.Keeper = []string{os.Args[0], "runner"}, []string{os.Args[0], "keep"}
+			c.Log, c.Output = slog.New(slog.NewTextHandler(os.Stderr, nil)), os.Stderr
 			if err != nil || agent.Run(context.Background(), c) != nil {
 				os.Exit(1)
 			}
 			os.Exit(0)
+		case "keep":
+			os.Exit(agent.Keep(os.Args[2:]))
 		case "runner":
 			os.Exit(fleettest.Runner(os.Args[2:]))
 		}
