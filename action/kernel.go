@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ortest/ortest/action/lane"
 )
 
 // kernelLog reads what the kernel said since it was opened: of a server that
@@ -111,11 +113,11 @@ func elsewhere(line string, root int) bool {
 		if err != nil {
 			return false
 		}
-		q, ok := parseStat(pid, stat)
-		if !ok || q.parent == 0 {
+		q, ok := lane.ParseStat(pid, stat)
+		if !ok || q.Parent == 0 {
 			return ok
 		}
-		pid = q.parent
+		pid = q.Parent
 	}
 	return false
 }

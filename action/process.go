@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ortest/ortest/action/lane"
 )
 
 // command is a program to run and what bounds it.
@@ -36,7 +38,8 @@ type outcome struct {
 	tooMuch  bool // it printed more than it may
 	wall     time.Duration
 	cpu      time.Duration // of everything it started and we saw end
-	left     []string      // names of the processes it left running
+	full     bool          // it wrote all that it may
+	left     []string      // names of the processes that ran at its end
 }
 
 // why says what ended a command that did not end well, "" when it did.
@@ -88,12 +91,12 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	var orphans time.Duration
 	var reaping sync.WaitGroup
 	reaping.Go(func() { orphans = p.reapOrphans(cmd.Process.Pid, over) })
-	o := await(ctx, cmd.Process.Pid, c.limit, sink.full, ended)
+	o := p.await(ctx, cmd.Process.Pid, c.limit, sink.full, ended)
 	close(over)
 	reaping.Wait()
 	o.wall = time.Since(start)
 	if !o.timedOut && !o.tooMuch && ctx.Err() == nil {
-		o.left = p.leftovers(cmd.Process.Pid)
+		o.left = append(o.left, p.leftovers(cmd.Process.Pid)...)
 	}
 	swept := p.sweep(cmd.Process.Pid)
 	// Whoever still holds the pipe's end is not ours to wait for.
@@ -112,22 +115,32 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 }
 
 // await waits for the end of a process, or brings it about.
-func await(ctx context.Context, pid int, limit time.Duration, full <-chan struct{}, ended <-chan error) outcome {
+func (p *procs) await(ctx context.Context, pid int, limit time.Duration, full <-chan struct{}, ended <-chan error) outcome {
 	var o outcome
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	select {
-	case <-ended:
+	hold := lane.NewHold(pid, limit)
+	look := time.NewTicker(hold.Every())
+	defer look.Stop()
+	for {
+		select {
+		case <-ended:
+			return o
+		case now := <-look.C:
+			if hold.Over(lane.Processes(), now) {
+				o.left = append(o.left, p.cut(pid)...)
+			}
+			continue
+		case <-timer.C:
+			o.timedOut, o.left = true, p.names(pid)
+		case <-full:
+			o.tooMuch = true
+		case <-ctx.Done():
+		}
+		_ = unix.Kill(-pid, unix.SIGKILL)
+		<-ended
 		return o
-	case <-timer.C:
-		o.timedOut = true
-	case <-full:
-		o.tooMuch = true
-	case <-ctx.Done():
 	}
-	_ = unix.Kill(-pid, unix.SIGKILL)
-	<-ended
-	return o
 }
 
 // lookPath finds a program in the search path of the environment it will have,

@@ -1,14 +1,14 @@
 package action
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ortest/ortest/action/lane"
 )
 
 // procs finds and ends what commands leave behind. A daemon leaves its process
@@ -30,9 +30,9 @@ func newProcs() (*procs, error) {
 		return nil, fmt.Errorf("become subreaper: %w", err)
 	}
 	p := &procs{self: os.Getpid(), before: map[int]bool{}}
-	for _, q := range processes() {
-		if q.parent == p.self {
-			p.before[q.pid] = true
+	for _, q := range lane.Processes() {
+		if q.Parent == p.self {
+			p.before[q.PID] = true
 		}
 	}
 	return p, nil
@@ -41,100 +41,66 @@ func newProcs() (*procs, error) {
 // spare keeps a child of ours, and what it starts, from being taken for the project's.
 func (p *procs) spare(pid int) { p.before[pid] = true }
 
-// process is a line of the process table.
-type process struct {
-	pid, parent, group int
-	name               string
-	zombie             bool
-}
-
-// processes reads the process table. What ends meanwhile is left out.
-func processes() []process {
-	dirs, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	var all []process
-	for _, d := range dirs {
-		pid, err := strconv.Atoi(d.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile("/proc/" + d.Name() + "/stat")
-		if err != nil {
-			continue
-		}
-		if q, ok := parseStat(pid, stat); ok {
-			all = append(all, q)
-		}
-	}
-	return all
-}
-
-// parseStat reads /proc/PID/stat. The name in it may hold blanks and brackets,
-// so the fields are counted from the last bracket.
-func parseStat(pid int, stat []byte) (process, bool) {
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return process{}, false
-	}
-	fields := bytes.Fields(stat[end+1:])
-	if len(fields) < 3 {
-		return process{}, false
-	}
-	parent, err1 := strconv.Atoi(string(fields[1]))
-	group, err2 := strconv.Atoi(string(fields[2]))
-	if err1 != nil || err2 != nil {
-		return process{}, false
-	}
-	return process{
-		pid: pid, parent: parent, group: group,
-		name: string(stat[open+1 : end]), zombie: fields[0][0] == 'Z',
-	}, true
-}
-
 // strays lists our descendants that were not there before, and the members of a group.
-func (p *procs) strays(group int) []process {
-	all := processes()
-	children := map[int][]process{}
+func (p *procs) strays(group int) []lane.Process {
+	all := lane.Processes()
+	children := map[int][]lane.Process{}
 	for _, q := range all {
-		children[q.parent] = append(children[q.parent], q)
+		children[q.Parent] = append(children[q.Parent], q)
 	}
-	found := map[int]process{}
+	found := map[int]lane.Process{}
 	var walk func(parent int)
 	walk = func(parent int) {
 		for _, q := range children[parent] {
-			if _, seen := found[q.pid]; seen || parent == p.self && p.before[q.pid] {
+			if _, seen := found[q.PID]; seen || parent == p.self && p.before[q.PID] {
 				continue
 			}
-			found[q.pid] = q
-			walk(q.pid)
+			found[q.PID] = q
+			walk(q.PID)
 		}
 	}
 	walk(p.self)
 	for _, q := range all {
-		if q.group == group && q.pid != p.self {
-			found[q.pid] = q
+		if q.Group == group && q.PID != p.self {
+			found[q.PID] = q
 		}
 	}
-	var out []process
+	var out []lane.Process
 	for _, q := range found {
 		out = append(out, q)
 	}
-	slices.SortFunc(out, func(a, b process) int { return a.pid - b.pid })
+	slices.SortFunc(out, func(a, b lane.Process) int { return a.PID - b.PID })
 	return out
+}
+
+// cut ends what a command left behind while it still runs, and names it.
+func (p *procs) cut(command int) []string {
+	var names []string
+	for _, q := range p.strays(command) {
+		if q.PID != command && !q.Dead {
+			_ = unix.Kill(q.PID, unix.SIGKILL)
+			names = append(names, q.Name)
+		}
+	}
+	return names
+}
+
+// names lists what of a command runs now.
+func (p *procs) names(group int) []string {
+	var names []string
+	for _, q := range p.strays(group) {
+		if !q.Dead {
+			names = append(names, q.Name)
+		}
+	}
+	return names
 }
 
 // leftovers names what still runs after a command ended and does not end by itself.
 func (p *procs) leftovers(group int) []string {
 	deadline := time.Now().Add(grace)
 	for {
-		var names []string
-		for _, q := range p.strays(group) {
-			if !q.zombie {
-				names = append(names, q.name)
-			}
-		}
+		names := p.names(group)
 		if len(names) == 0 || time.Now().After(deadline) {
 			return names
 		}
@@ -153,11 +119,11 @@ func (p *procs) sweep(group int) time.Duration {
 			return cpu
 		}
 		for _, q := range left {
-			if !q.zombie {
-				_ = unix.Kill(q.pid, unix.SIGKILL)
+			if !q.Dead {
+				_ = unix.Kill(q.PID, unix.SIGKILL)
 			}
-			if q.parent == p.self {
-				cpu += reap(q.pid)
+			if q.Parent == p.self {
+				cpu += reap(q.PID)
 			}
 		}
 		time.Sleep(sweepTick)
@@ -176,9 +142,9 @@ func (p *procs) reapOrphans(command int, over <-chan struct{}) (cpu time.Duratio
 			return cpu
 		case <-tick.C:
 		}
-		for _, q := range processes() {
-			if q.zombie && q.parent == p.self && q.pid != command && !p.before[q.pid] {
-				cpu += reap(q.pid)
+		for _, q := range lane.Processes() {
+			if q.Dead && q.Parent == p.self && q.PID != command && !p.before[q.PID] {
+				cpu += reap(q.PID)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -84,24 +85,64 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 	if err = errors.Join(err, masked.flush()); err != nil {
 		return report.FileResult{}, fmt.Errorf("test %s: %w", path, err)
 	}
-	switch {
-	case got.timedOut:
-		note(log, "\n%s was killed: it %s", path, got.why(limit.Round(time.Second)))
-	case got.tooMuch:
+	if got.tooMuch {
 		// Also one that ended a moment before it could be killed: with its log
 		// cut, nothing says how it ended.
 		got.exit, got.signal = -1, "SIGKILL"
-		note(log, "\n%s was killed: it printed more than %d bytes; the log is cut here", path, r.cfg.Limits.Output)
-	case len(got.left) > 0:
-		note(log, "%s left processes running, which were killed: %s", path, strings.Join(got.left, " "))
+	}
+	why := r.ending(got)
+	switch {
+	case got.timedOut:
+		note(log, "\n%s was killed: it %s; %s", path, got.why(limit.Round(time.Second)), why)
+	case got.tooMuch:
+		note(log, "\n%s was killed: %s; the log is cut here", path, why)
+	case why != "":
+		note(log, "%s: %s", path, why)
 	}
 	for _, line := range crashes {
 		fmt.Fprintf(log, "Segmentation Fault: %s\n", line) // as the old driver wrote it
 	}
 	return report.FileResult{
-		Path: path, Exit: got.exit, Signal: got.signal, TimedOut: got.timedOut,
+		Path: path, Exit: got.exit, Signal: got.signal, TimedOut: got.timedOut, Why: why,
 		Seconds: got.wall.Round(time.Millisecond).Seconds(), CPUSeconds: got.cpu.Round(time.Millisecond).Seconds(),
 	}, nil
+}
+
+// ending says what is to be known of a file's end beside how prove ended.
+func (r *run) ending(o outcome) string {
+	var all []string
+	if o.tooMuch {
+		all = append(all, fmt.Sprintf("it printed more than %d bytes", r.cfg.Limits.Output))
+	}
+	if o.full {
+		all = append(all, "it wrote as much as it may: no space was left")
+	}
+	switch {
+	case o.timedOut:
+		all = append(all, "still running: "+counted(o.left))
+	case len(o.left) > 0:
+		all = append(all, "it left processes running, which were killed: "+counted(o.left))
+	}
+	return strings.Join(all, "; ")
+}
+
+// counted lists names, each once.
+func counted(names []string) string {
+	const most = 8
+	times := map[string]int{}
+	for _, n := range names {
+		times[n]++
+	}
+	list := slices.Sorted(maps.Keys(times))
+	for i, n := range list {
+		if times[n] > 1 {
+			list[i] = fmt.Sprintf("%s (%d)", n, times[n])
+		}
+	}
+	if len(list) > most {
+		list = append(list[:most], fmt.Sprintf("%d more", len(list)-most))
+	}
+	return strings.Join(list, ", ")
 }
 
 // cored says when what crashes will have no stack in the log.
@@ -140,7 +181,7 @@ func (r *run) inLane(ctx context.Context, c command, log io.Writer) (outcome, er
 	}
 	o, err := l.Run(ctx, lane.Command{Argv: argv, Dir: c.dir, Env: c.env, Limit: c.limit, Output: c.output, Cores: c.cores, Gdb: lookPath("gdb", c.env)}, log)
 	return outcome{
-		exit: o.Exit, signal: o.Signal, timedOut: o.TimedOut, tooMuch: o.TooMuch, wall: o.Wall, cpu: o.CPU, left: o.Left,
+		exit: o.Exit, signal: o.Signal, timedOut: o.TimedOut, tooMuch: o.TooMuch, full: o.Full, wall: o.Wall, cpu: o.CPU, left: o.Left,
 	}, err
 }
 

@@ -179,7 +179,7 @@ func (f FileResult) check() error {
 	case !(f.CPUSeconds >= 0 && f.CPUSeconds <= maxSeconds*1024):
 		return fmt.Errorf("cpu_seconds %g are out of bounds", f.CPUSeconds)
 	}
-	return nil
+	return text("why", f.Why, maxReason)
 }
 
 func (e End) check() error {

@@ -43,8 +43,9 @@ type FileResult struct {
 	Exit       int     `json:"exit"`             // prove's exit code; -1 when a signal ended it
 	Signal     string  `json:"signal,omitempty"` // such as "SIGKILL"
 	TimedOut   bool    `json:"timed_out,omitempty"`
-	Seconds    float64 `json:"seconds"`     // wall
-	CPUSeconds float64 `json:"cpu_seconds"` // user and system, children included
+	Seconds    float64 `json:"seconds"`       // wall
+	CPUSeconds float64 `json:"cpu_seconds"`   // user and system, children included
+	Why        string  `json:"why,omitempty"` // what else is known of its end, in a line: what it left running, that it printed too much
 }
 
 // End closes a piece. Reason is empty when every file of the manifest was run;

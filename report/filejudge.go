@@ -106,12 +106,19 @@ func (fj *fileJudge) deaths() {
 	add := func(kind, name string) {
 		fj.found = append(fj.found, Finding{Kind: kind, File: fj.tf.Path, Name: name, Offset: fj.off, what: kind})
 	}
+	also := ""
+	if fj.res.Why != "" {
+		also = "; " + fj.res.Why
+		if !fj.res.TimedOut && fj.res.Signal == "" {
+			fj.judge.warnings([]Finding{{Kind: kindWarning, Name: fj.tf.Path + ": " + fj.res.Why, File: fj.tf.Path}}, fj.off)
+		}
+	}
 	signal := fj.f.Wait & 0x7f
 	switch {
 	case fj.res.TimedOut:
-		add(kindTimeout, fmt.Sprintf("%s was stopped after %.0f s: its time was up", fj.tf.Path, fj.res.Seconds))
+		add(kindTimeout, fmt.Sprintf("%s was stopped after %.0f s: its time was up%s", fj.tf.Path, fj.res.Seconds, also))
 	case fj.res.Signal != "":
-		add(kindSignal, fmt.Sprintf("%s was killed by %s", fj.tf.Path, fj.res.Signal))
+		add(kindSignal, fmt.Sprintf("%s was killed by %s%s", fj.tf.Path, fj.res.Signal, also))
 	case !fj.closed():
 		add(kindCut, fmt.Sprintf("the output of %s stops before prove's summary (prove ended with %d)", fj.tf.Path, fj.res.Exit))
 	case signal == 4 || signal == 6 || signal == 7 || signal == 8 || signal == 11:

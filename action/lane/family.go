@@ -1,11 +1,9 @@
 package lane
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,21 +75,10 @@ func (f *family) reap() {
 // alive returns the names of the processes that run, by number.
 func (f *family) alive() map[int]string {
 	found := map[int]string{}
-	dirs, err := os.ReadDir("/proc")
-	if err != nil {
-		return found
-	}
-	for _, d := range dirs {
-		pid, err := strconv.Atoi(d.Name())
-		if err != nil || pid == 1 {
-			continue
+	for _, p := range Processes() {
+		if p.PID != 1 && !p.Dead {
+			found[p.PID] = p.Name
 		}
-		stat, err := os.ReadFile("/proc/" + d.Name() + "/stat")
-		open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-		if err != nil || open < 0 || end < open || bytes.HasPrefix(stat[end+1:], []byte(" Z")) {
-			continue
-		}
-		found[pid] = clean(string(stat[open+1 : end]))
 	}
 	return found
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -194,6 +195,9 @@ func (f *family) run(c Command, hungUp <-chan struct{}) (Outcome, error) {
 	}
 	limit := time.NewTimer(c.Limit)
 	defer limit.Stop()
+	hold := NewHold(pid, c.Limit)
+	look := time.NewTicker(hold.Every())
+	defer look.Stop()
 	var all, services time.Duration
 	for ended := false; !ended; {
 		select {
@@ -204,11 +208,16 @@ func (f *family) run(c Command, hungUp <-chan struct{}) (Outcome, error) {
 			}
 			if d.pid == pid {
 				o.Exit, o.Signal = d.exit()
-				o.Left = f.left(before)
+				o.Left = append(o.Left, f.left(before)...)
 				ended = true
+			}
+		case now := <-look.C:
+			if hold.Over(Processes(), now) {
+				o.Left = append(o.Left, f.cut(before, pid)...)
 			}
 		case <-limit.C:
 			o.TimedOut, o.Exit, o.Signal, ended = true, -1, "SIGKILL", true
+			o.Left = f.names(before)
 		case <-hungUp:
 			o.Exit, o.Signal, ended = -1, "SIGKILL", true
 		}
@@ -220,6 +229,7 @@ func (f *family) run(c Command, hungUp <-chan struct{}) (Outcome, error) {
 		}
 	}
 	o.CPU = all - services
+	o.Full = full()
 	return o, nil
 }
 
@@ -266,12 +276,7 @@ func printStacks(gdb string, cores []string) int {
 // left names the processes that still run and do not end by themselves.
 func (f *family) left(before map[int]string) []string {
 	for until := time.Now().Add(100 * time.Millisecond); ; {
-		var names []string
-		for pid, name := range f.alive() {
-			if before[pid] == "" {
-				names = append(names, name)
-			}
-		}
+		names := f.names(before)
 		if len(names) == 0 || time.Now().After(until) {
 			return names
 		}
@@ -279,12 +284,33 @@ func (f *family) left(before map[int]string) []string {
 	}
 }
 
-// clean makes a process name fit for a line of a log.
-func clean(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
+// names lists the processes that run now and are no service's.
+func (f *family) names(before map[int]string) []string {
+	var names []string
+	for pid, name := range f.alive() {
+		if before[pid] == "" {
+			names = append(names, name)
 		}
-		return r
-	}, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// cut ends what a command left behind while it still runs, and names it.
+func (f *family) cut(before map[int]string, command int) []string {
+	var names []string
+	for pid, name := range f.alive() {
+		if before[pid] == "" && pid != command {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// full tells whether all is used that may be written.
+func full() bool {
+	var st unix.Statfs_t
+	err := unix.Statfs("/tmp", &st)
+	return err == nil && (st.Bavail == 0 || st.Files > 0 && st.Ffree == 0)
 }

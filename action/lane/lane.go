@@ -68,7 +68,8 @@ type Outcome struct {
 	TooMuch  bool          `json:"-"` // it printed more than Output
 	Wall     time.Duration `json:"wall"`
 	CPU      time.Duration `json:"cpu"`            // of everything that ran in the lane but services
-	Left     []string      `json:"left,omitempty"` // names of processes that it left running
+	Full     bool          `json:"full,omitempty"` // all was used that could be written
+	Left     []string      `json:"left,omitempty"` // names of processes that ran at its end
 }
 
 // closing is how long process 1 has to end everything and to report, before it

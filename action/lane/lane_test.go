@@ -51,7 +51,7 @@ func TestALaneSeesTheMachineAndChangesNothing(t *testing.T) {
 	}
 	outside := filepath.Join(t.TempDir(), "outside")
 	c := shell(`cat kept; echo changed >kept; mkdir t/servroot; rm -r t; cat kept
-		touch /tmp/mine /var/tmp/mine /dev/shm/mine && ls /tmp/ortest-test; echo >"$0" || true`)
+		touch /tmp/lane-test-mine /var/tmp/lane-test-mine /dev/shm/lane-test-mine && ls /tmp/ortest-test; echo >"$0" || true`)
 	c.Argv, c.Dir = append(c.Argv, outside), dir
 	o, out := ran(t, Lane{Keep: []string{dir}, Dirs: []string{"/tmp/ortest-test"}}, c)
 	if o.Exit != 0 && !strings.Contains(out, "cannot create") || !strings.HasPrefix(out, "as it was\nchanged\n") {
@@ -60,7 +60,7 @@ func TestALaneSeesTheMachineAndChangesNothing(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(dir, "kept")); err != nil || string(b) != "as it was\n" {
 		t.Errorf("the file outside is now %q, %v", b, err)
 	}
-	for _, path := range []string{"/tmp/mine", "/var/tmp/mine", "/dev/shm/mine", outside, "/tmp/ortest-test"} {
+	for _, path := range []string{"/tmp/lane-test-mine", "/var/tmp/lane-test-mine", "/dev/shm/lane-test-mine", outside, "/tmp/ortest-test"} {
 		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s was left: %v", path, err)
 		}
@@ -103,9 +103,11 @@ func TestNothingOutlivesTheCommand(t *testing.T) {
 		{"a command that kills everything", `trap "" TERM; kill -9 -1; exit 4`, nil, Outcome{Exit: 4}},
 		{"a command that kills process 1", `kill -9 1; kill -TERM 1; kill -STOP 1; exit 5`, nil, Outcome{Exit: 5}},
 		{"a command that hangs", `sleep 600 & sleep 600`, func(c *Command) { c.Limit = 200 * time.Millisecond },
-			Outcome{Exit: -1, Signal: "SIGKILL", TimedOut: true}},
+			Outcome{Exit: -1, Signal: "SIGKILL", TimedOut: true, Left: []string{"sh", "sleep", "sleep"}}},
+		{"a command that waits for what its child left behind", `exec perl -e 'open my $out, "-|", "setsid -f sleep 600; echo done"; 1 while <$out>; close $out; exit 7'`,
+			func(c *Command) { c.Limit = 4 * time.Second }, Outcome{Exit: 7, Left: []string{"sleep"}}},
 		{"a command that prints without end", `yes`, func(c *Command) { c.Output = 100_000 }, Outcome{Exit: -1, Signal: "SIGKILL", TooMuch: true}},
-		{"a command that fills the disk", `head -c 100000000 /dev/zero >/tmp/big 2>/dev/null || exit 6`, nil, Outcome{Exit: 6}},
+		{"a command that fills the disk", `head -c 100000000 /dev/zero >/tmp/big 2>/dev/null || exit 6`, nil, Outcome{Exit: 6, Full: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := shell(tt.script)
