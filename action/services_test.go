@@ -14,6 +14,7 @@ var greeter = recipe.Service{
 	Name: "greeter",
 	Init: [][]string{{"sh", "-c", "echo hello > $DATA/greeting"}},
 	Start: []string{"perl", "-MIO::Socket::INET", "-e", `
+		die "it reads byte by byte\n" if $$ENV{MOCKEAGAIN};
 		my $$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => shift, ReuseAddr => 1) or die "no port: $$!\n";
 		while (my $$c = $$s->accept) { open my $$f, "<", "greeting" or die; print {$$c} <$$f>; close $$c }`, "$PORT"},
 	Env: map[string]string{"GREETER_PORT": "$PORT"},
@@ -41,6 +42,7 @@ func TestServicesRunBesideTheTests(t *testing.T) {
 		stop  string // why the piece stops
 	}{
 		{"on the usual port when that is free", false, greeter.Start, greeter.Env, "ok 1 - greeted\n", ""},
+		{"in a lane", false, greeter.Start, greeter.Env, "ok 1 - greeted\n", ""},
 		{"on another when it is taken, and the tests are told", true, greeter.Start, greeter.Env, "ok 1 - greeted elsewhere\n", ""},
 		{"not at all when they cannot be told", true, greeter.Start, nil, "", "is taken, and the suite knows no other"},
 		{"one that ends is named with its last lines", false, []string{"sh", "-c", "echo no luck >&2; exit 3"}, greeter.Env, "", "service greeter: it ended: exit status 3: no luck"},
@@ -58,8 +60,10 @@ func TestServicesRunBesideTheTests(t *testing.T) {
 				}()
 			}
 			p := script()
+			p.Env = map[string]string{"MOCKEAGAIN": "r"} // as in tr: of the suite alone
 			p.Recipe.Services = []recipe.Service{s}
 			cfg := config(t, p, "t", map[string][]byte{"t/a.t": []byte(strings.ReplaceAll(asks, "DEFAULT", strconv.Itoa(port)))})
+			cfg.Lanes = tt.name == "in a lane"
 			result, ev := ran(t, cfg)
 			if tt.stop != "" {
 				if !strings.Contains(result.End.Reason, tt.stop) || result.End.Phase != PhasePrepare {

@@ -6,9 +6,13 @@ import (
 	"encoding/binary"
 	"io"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
+	ntStatus = 1          // the note of how a thread stood; the first is that of who died
+	atSignal = 12         // where in it the signal is, after the three numbers of its origin
 	ntAuxv   = 6          // the note of what the kernel told the program
 	ntFile   = 0x46494c45 // the note that names the mapped files
 	atExecfn = 31
@@ -52,6 +56,28 @@ func program(core, dir string) string {
 		}
 	}
 	return unknown
+}
+
+// signalOf returns the signal that made a core, 0 when the core does not say.
+func signalOf(core string) unix.Signal {
+	f, err := elf.Open(core)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_NOTE {
+			continue
+		}
+		b, err := io.ReadAll(io.LimitReader(p.Open(), maxNote))
+		if err != nil {
+			return 0
+		}
+		if status := note(b, ntStatus, f.ByteOrder); len(status) >= atSignal+2 {
+			return unix.Signal(f.ByteOrder.Uint16(status[atSignal:]))
+		}
+	}
+	return 0
 }
 
 // note returns the body of the first note of a kind.
