@@ -200,3 +200,13 @@ func (s *Server) launched(r request) (*template, *failure) {
 	}
 	return &template{image: r.get("ImageId"), script: string(script), shutdown: r.get("InstanceInitiatedShutdownBehavior")}, nil
 }
+
+// Templates returns the names of the launch templates.
+func (s *Server) Templates() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.templates {
+		names = append(names, t.name)
+	}
+	return names
+}

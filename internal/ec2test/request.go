@@ -87,7 +87,7 @@ func (r request) fingerprint() string {
 // published is what AWS publishes of its request buckets, and CreateFleet's taken to
 // be RunInstances': size, and refill a second.
 var published = map[string][2]float64{
-	"CreateFleet": {5, 2}, "TerminateInstances": {100, 5}, "DescribeInstances": {100, 20}, "DescribeImages": {100, 20},
+	"CreateFleet": {5, 2}, "RunInstances": {5, 2}, "TerminateInstances": {100, 5}, "DescribeInstances": {100, 20}, "DescribeImages": {100, 20},
 	"CreateLaunchTemplate": {50, 5}, "GetConsoleOutput": {50, 5},
 }
 

@@ -42,8 +42,10 @@ type Config struct {
 	// the regions which are used.
 	Certificates []byte
 	Notes        Notes
-	HTTP         *http.Client // nil: the SDK's own
-	Log          *slog.Logger
+	// Rates replace AWS's published request limits, by operation, where an account has others.
+	Rates map[string]Rate
+	HTTP  *http.Client // nil: the SDK's own
+	Log   *slog.Logger
 }
 
 // Notes remembers words until their time is over, across restarts.
@@ -61,6 +63,8 @@ type Arch struct {
 	Types  []string
 	Spot   bool
 	Digest string // SHA-256 in hex of the agent that AgentURL serves for it
+	// Placement is for what CreateFleet cannot serve: dedicated hosts and reservations.
+	Placement Placement
 }
 
 // Validate says what is missing.
@@ -78,6 +82,9 @@ func (c Config) Validate() error {
 	for name, a := range c.Arches {
 		if a.Image == "" || len(a.Types) == 0 || len(a.Digest) != 64 {
 			return fmt.Errorf("ec2: %s needs an image, instance types and the agent's SHA-256", name)
+		}
+		if err := a.Placement.Validate(); err != nil {
+			return fmt.Errorf("ec2: placement of %s: %w", name, err)
 		}
 	}
 	return nil
@@ -110,7 +117,7 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	sdk, err := account(ctx)
+	sdk, err := account(ctx, cfg.Rates)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +134,7 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 }
 
 // account reads where AWS is and who we are.
-func account(ctx context.Context) (aws.Config, error) {
+func account(ctx context.Context, rates map[string]Rate) (aws.Config, error) {
 	sdk, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return sdk, fmt.Errorf("load AWS configuration: %w", err)
@@ -135,7 +142,7 @@ func account(ctx context.Context) (aws.Config, error) {
 	if sdk.Region == "" {
 		return sdk, errors.New("ec2: no region is set: AWS_REGION, or region in the profile")
 	}
-	sdk.APIOptions = append(sdk.APIOptions, newPacer().add)
+	sdk.APIOptions = append(sdk.APIOptions, newPacer(rates).add)
 	return sdk, nil
 }
 

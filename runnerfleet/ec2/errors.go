@@ -56,9 +56,15 @@ func translate(err error) error {
 	return err
 }
 
-func isCode(err error, code string) bool {
+func isCode(err error, code string) bool { return codeOf(err) == code }
+
+// codeOf is AWS's code, or "".
+func codeOf(err error) string {
 	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == code
+	if !errors.As(err, &api) {
+		return ""
+	}
+	return api.ErrorCode()
 }
 
 // console decodes what GetConsoleOutput answers.

@@ -151,7 +151,10 @@ func (c *Cloud) built(ctx context.Context, b Build, id string) error {
 	said, off := "", 0
 	for {
 		state, err := c.state(ctx, id)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return c.unbuilt(said, fmt.Errorf("the builder is not ready: %w", context.Cause(ctx)))
+		case err != nil:
 			return c.unbuilt(said, err)
 		}
 		if text, err := c.ConsoleOutput(ctx, id); err == nil && text != "" {
@@ -169,7 +172,7 @@ func (c *Cloud) built(ctx context.Context, b Build, id string) error {
 			return c.unbuilt(said, errors.New("the builder was ended by somebody else"))
 		}
 		if err := pause(ctx, b.Poll); err != nil {
-			return c.unbuilt(said, fmt.Errorf("the builder is %s, and not ready: %w", state, err))
+			return c.unbuilt(said, fmt.Errorf("the builder is not ready: %w", err))
 		}
 	}
 }

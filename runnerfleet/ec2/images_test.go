@@ -55,7 +55,7 @@ func TestBuildImage(t *testing.T) {
 			return builds("E: Unable to locate package\nDB_PASSWORD=hunter2hunter2\n", true)
 		}, nil, "did not say that the image is ready; its console ends:\n  E: Unable to locate package\n  [hidden]"},
 		{"one that shows nothing", func() *ec2test.Server { return builds("", true) }, nil, "its console shows nothing"},
-		{"one that never ends", func() *ec2test.Server { return builds("ortest: making the image\n", false) }, nil, "the builder is running, and not ready: context deadline exceeded; its console ends:\n  ortest: making the image"},
+		{"one that never ends", func() *ec2test.Server { return builds("ortest: making the image\n", false) }, nil, "the builder is not ready: context deadline exceeded; its console ends:\n  ortest: making the image"},
 		{"an image that AWS cannot store", func() *ec2test.Server {
 			s := builds(good, true)
 			s.StoreFails = "Client.InternalError"

@@ -23,6 +23,10 @@ import (
 type order struct {
 	Template string `json:"template"` // launch template's ID; it is never changed
 	Asks     []ask  `json:"asks"`     // one call each, the next when the one before finds no capacity
+	// Place is where the machine must run. AWS's fleets cannot be told, so it is launched
+	// by itself, and of one offer: a launch that found none is not remembered by AWS, and
+	// its repeat might buy a second machine.
+	Place *Placement `json:"place,omitempty"`
 }
 
 type ask struct {
@@ -55,14 +59,19 @@ func (c *Cloud) Prepare(ctx context.Context, l runnerfleet.Launch) (string, erro
 		a.Types = []string{l.Type}
 	}
 	markets := []market{onDemandMarket}
-	if a.Spot && !l.OnDemand {
+	if a.Spot && !l.OnDemand && a.Placement == (Placement{}) {
 		markets = []market{spotMarket, onDemandMarket}
 	}
 	var o order
 	var none []error
+	if a.Placement != (Placement{}) {
+		o.Place = &a.Placement
+	}
 	for _, m := range markets {
 		offers, err := c.offers(ctx, m, a.Types)
 		switch {
+		case err == nil && o.Place != nil:
+			o.Asks = append(o.Asks, ask{m, offers[:1]})
 		case err == nil:
 			o.Asks = append(o.Asks, ask{m, offers})
 		case !errors.Is(err, runnerfleet.ErrCapacity):
@@ -121,7 +130,11 @@ func (c *Cloud) Launch(ctx context.Context, l runnerfleet.Launch) (string, error
 	}
 	var short []error
 	for _, a := range o.Asks {
-		id, err := c.buy(ctx, l, o.Template, a)
+		buy := c.buy
+		if o.Place != nil {
+			buy = o.Place.buy(c)
+		}
+		id, err := buy(ctx, l, o.Template, a)
 		switch {
 		case err == nil:
 			return id, nil
@@ -158,7 +171,7 @@ func (c *Cloud) buy(ctx context.Context, l runnerfleet.Launch, template string, 
 	}
 	out, err := c.ec2.CreateFleet(ctx, in)
 	if err != nil {
-		return "", fmt.Errorf("create fleet for %s: %w", l.Instance, translate(err))
+		return "", fmt.Errorf("create fleet for %s: %w", l.Instance, c.anew(err, template))
 	}
 	// Also the offers that AWS passed over on its way to one that served.
 	if err := c.note(ctx, a.Market, out.Errors); err != nil {

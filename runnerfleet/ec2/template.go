@@ -5,8 +5,11 @@ import (
 	"context"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -14,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/ortest/ortest/runnerfleet"
 )
 
 //go:embed userdata.sh
@@ -29,10 +34,44 @@ const imageLife = 5 * time.Minute
 
 // templates remembers the launch templates in use. A template is named for its
 // content and never changed, so that a launch may name it long before it is made.
-// The fleet's passes do not overlap, and only they come here.
+// The fleet's passes do not overlap, and only they come here; a launch under way beside
+// them forgets a template that is gone.
 type templates struct {
 	image map[string]foundImage
+	mu    sync.Mutex
 	id    map[string]string // by name
+}
+
+func (t *templates) known(name string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.id[name]
+}
+
+func (t *templates) keep(name, id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.id == nil {
+		t.id = make(map[string]string)
+	}
+	t.id[name] = id
+}
+
+func (t *templates) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.id, func(_, known string) bool { return known == id })
+}
+
+func (t *templates) uses(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, known := range t.id {
+		if known == id {
+			return true
+		}
+	}
+	return false
 }
 
 type foundImage struct {
@@ -52,18 +91,60 @@ func (c *Cloud) template(ctx context.Context, arch string) (string, error) {
 	}
 	data := c.templateData(img, script)
 	name := "ortest-" + token(c.cfg.Fleet, img.id, img.root, script, strings.Join(c.cfg.Groups, " "))[:40]
-	if id := c.templates.id[name]; id != "" {
+	if id := c.templates.known(name); id != "" {
 		return id, nil
 	}
 	id, err := c.makeTemplate(ctx, name, data)
 	if err != nil {
 		return "", err
 	}
-	if c.templates.id == nil {
-		c.templates.id = make(map[string]string)
+	c.templates.keep(name, id)
+	if err := c.tidy(ctx); err != nil {
+		c.cfg.Log.Warn("old launch templates not removed", "err", err)
 	}
-	c.templates.id[name] = id
 	return id, nil
+}
+
+// tidy removes the fleet's launch templates that no launch names any more: an intent lives
+// no longer than MaxAge. Should another process still use one, its next launch finds it
+// gone, and is settled anew.
+func (c *Cloud) tidy(ctx context.Context) error {
+	pages := ec2.NewDescribeLaunchTemplatesPaginator(c.ec2, &ec2.DescribeLaunchTemplatesInput{
+		Filters: []types.Filter{{Name: aws.String("tag:" + tagFleet), Values: []string{c.cfg.Fleet}}},
+	})
+	var errs []error
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return errors.Join(append(errs, fmt.Errorf("describe launch templates: %w", translate(err)))...)
+		}
+		for _, t := range page.LaunchTemplates {
+			id := aws.ToString(t.LaunchTemplateId)
+			if c.templates.uses(id) || time.Since(aws.ToTime(t.CreateTime)) < c.cfg.MaxAge+templateLife {
+				continue
+			}
+			_, err := c.ec2.DeleteLaunchTemplate(ctx, &ec2.DeleteLaunchTemplateInput{LaunchTemplateId: aws.String(id)})
+			if err != nil && !isCode(err, noTemplate) {
+				errs = append(errs, fmt.Errorf("delete launch template %s: %w", id, translate(err)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// templateLife is how long a launch template stays beyond the age of any machine.
+const templateLife = 24 * time.Hour
+
+const noTemplate = "InvalidLaunchTemplateId.NotFound"
+
+// anew is a launch's error. One whose template is gone is settled anew, as one that found
+// no capacity.
+func (c *Cloud) anew(err error, template string) error {
+	if !isCode(err, noTemplate) {
+		return translate(err)
+	}
+	c.templates.forget(template)
+	return fmt.Errorf("%w: %w", runnerfleet.ErrCapacity, err)
 }
 
 func (c *Cloud) makeTemplate(ctx context.Context, name string, data *types.RequestLaunchTemplateData) (string, error) {
