@@ -48,9 +48,14 @@ func catalogIn(dir, data string) (*catalog.Catalog, error) {
 }
 
 // readExpectations says what is wrong with the expectations that a catalog
-// carries: it knows their place, and package report their form.
+// carries, and with the settings: it knows their place, and others their form.
 func readExpectations(c *catalog.Catalog) error {
 	var bad []error
+	if text, ok := c.Settings(); ok {
+		if _, err := parseSettings(text, liveConfig{}); err != nil {
+			bad = append(bad, fmt.Errorf("settings.yaml: %w", err))
+		}
+	}
 	for _, p := range c.Projects() {
 		if text, ok := c.Expectations(p.Name); ok {
 			_, err := report.ReadExpectations("expectations/"+p.Name+".yaml", text)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -12,16 +11,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync/atomic"
-	"time"
 
 	"github.com/kballard/go-shellquote"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/bot/github"
-	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/local"
 	"github.com/ortest/ortest/store"
@@ -83,6 +78,7 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 		return err
 	}
 	defer func() { err = errors.Join(err, sys.close()) }()
+	live.judged = catalogCheck(sys.forge)
 	sys.http.Handle("GET /{$}", http.RedirectHandler("/runs", http.StatusFound))
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
@@ -124,6 +120,14 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 		Secrets: secrets, Catalog: live.catalog.Load, Settings: live.settings, FleetKey: fleetKey, Limits: c.Fleet.limits(),
 		Pace: c.Pace.Poll, Hold: c.Pace.Hold, Sweep: c.Pace.Sweep, Log: log,
 	}
+	sc.Heard = func(event string) {
+		if event == "push" {
+			live.hurry()
+		}
+	}
+	if sc.Pages, err = c.pages(live, log); err != nil {
+		return systemConfig{}, err
+	}
 	if c.Fleet.Cloud == "local" {
 		sc.Cloud, err = c.cloud(log)
 		return sc, err
@@ -164,107 +168,4 @@ func (c serveConfig) cloud(log *slog.Logger) (runnerfleet.Cloud, error) {
 		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8", "ORTEST_BIN=" + exe},
 		Log: log,
 	}, nil
-}
-
-// live is what may change while the server works: it is swapped whole, and only
-// for something that is valid.
-type live struct {
-	path    string
-	data    string
-	log     *slog.Logger
-	config  atomic.Pointer[liveConfig]
-	catalog atomic.Pointer[catalog.Catalog]
-	seen    [2]string // what configuration and catalog looked like when they were read last
-}
-
-// reloadEvery is how soon a change counts.
-const reloadEvery = 2 * time.Second
-
-func openLive(path string, cfg serveConfig, log *slog.Logger) (*live, error) {
-	l := &live{path: path, data: cfg.Data, log: log}
-	l.config.Store(&cfg.Live)
-	c, err := l.readCatalog()
-	if err != nil {
-		return nil, usage(fmt.Errorf("the catalog is not valid:\n%w", err))
-	}
-	l.catalog.Store(c)
-	l.seen = [2]string{look(path), l.catalogLook()}
-	return l, nil
-}
-
-// look tells whether anything at a path has changed, without reading it.
-func look(path string) string {
-	sum := sha256.New()
-	err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(sum, name, info.Size(), info.ModTime().UnixNano(), info.Mode())
-		return nil
-	})
-	return fmt.Sprintf("%x %v", sum.Sum(nil), err)
-}
-
-func (l *live) catalogLook() string {
-	if dir := l.config.Load().Catalog; dir != "" {
-		return look(dir)
-	}
-	return look(kept(l.data).Dir)
-}
-
-func (l *live) settings() bot.Settings { return l.config.Load().settings() }
-
-func (l *live) readCatalog() (*catalog.Catalog, error) {
-	if dir := l.config.Load().Catalog; dir != "" {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("live.catalog: %s is no directory", dir)
-		}
-		return catalog.Load(os.DirFS(dir))
-	}
-	return kept(l.data).Current()
-}
-
-// run looks for changes until ctx ends.
-func (l *live) run(ctx context.Context) error {
-	tick := time.NewTicker(reloadEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			l.reload()
-		}
-	}
-}
-
-// reload takes what has changed. What is not valid is said once and left.
-func (l *live) reload() {
-	if now := look(l.path); now != l.seen[0] {
-		l.seen[0] = now
-		cfg, err := readServeConfig(l.path)
-		if err != nil {
-			l.log.Error("configuration refused, the one before still counts", "err", err)
-		} else {
-			l.config.Store(&cfg.Live)
-			l.log.Info("configuration taken", "maintenance", cfg.Live.Maintenance != "", "kill", cfg.Live.Kill != "")
-		}
-	}
-	now := l.catalogLook()
-	if now == l.seen[1] {
-		return
-	}
-	l.seen[1] = now
-	c, err := l.readCatalog()
-	if err != nil {
-		l.log.Error("catalog refused, the revision before still counts", "revision", l.catalog.Load().Revision, "err", err)
-		return
-	}
-	if was := l.catalog.Swap(c); was.Revision != c.Revision {
-		l.log.Info("catalog taken", "revision", c.Revision, "before", was.Revision)
-	}
 }

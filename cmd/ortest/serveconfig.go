@@ -35,6 +35,7 @@ type serveConfig struct {
 	GitHub githubConfig `yaml:"github"`
 	Fleet  fleetConfig  `yaml:"fleet"`
 	Pace   paceConfig   `yaml:"pace"`
+	Pages  pagesConfig  `yaml:"pages"`
 	Log    string       `yaml:"log"` // text or json
 	Live   liveConfig   `yaml:"live"`
 }
@@ -47,6 +48,9 @@ type githubConfig struct {
 	API         string   `yaml:"api"`
 	Server      string   `yaml:"server"`
 	RunnerGroup int64    `yaml:"runner_group"`
+
+	ClientID     string `yaml:"client_id"`
+	ClientSecret string `yaml:"client_secret_file"`
 }
 
 type fleetConfig struct {
@@ -68,13 +72,14 @@ type paceConfig struct {
 }
 
 type liveConfig struct {
-	Catalog     string       `yaml:"catalog"`
-	Time        int          `yaml:"time"`
-	Maintenance string       `yaml:"maintenance"`
-	Kill        string       `yaml:"kill"`
-	Supersede   bool         `yaml:"supersede"`
-	Budgets     budgetConfig `yaml:"budgets"`
-	Policy      policyConfig `yaml:"policy"`
+	Catalog     string           `yaml:"catalog"`
+	Repository  repositoryConfig `yaml:"repository"`
+	Time        int              `yaml:"time"`
+	Maintenance string           `yaml:"maintenance"`
+	Kill        string           `yaml:"kill"`
+	Supersede   bool             `yaml:"supersede"`
+	Budgets     budgetConfig     `yaml:"budgets"`
+	Policy      policyConfig     `yaml:"policy"`
 }
 
 type budgetConfig struct {
@@ -111,7 +116,7 @@ func readServeConfig(path string) (serveConfig, error) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-	for _, p := range []*string{&c.Data, &c.GitHub.KeyFile, &c.Fleet.KeyFile, &c.Fleet.EC2.Certificates, &c.Live.Catalog} {
+	for _, p := range []*string{&c.Data, &c.GitHub.KeyFile, &c.GitHub.ClientSecret, &c.Fleet.KeyFile, &c.Fleet.EC2.Certificates, &c.Live.Catalog} {
 		below(p)
 	}
 	for i := range c.GitHub.Secrets {
@@ -156,6 +161,7 @@ func (c serveConfig) validate() error {
 	wrong(c.GitHub.AppID <= 0, "github.app_id: the App's number is missing; its settings page shows it")
 	wrong(c.GitHub.KeyFile == "", "github.key_file: the file with the App's private key is missing")
 	wrong(len(c.GitHub.Secrets) == 0 || len(c.GitHub.Secrets) > 2, "github.webhook_secret_files: name one file, or two while the secret is changed")
+	c.Pages.validate(wrong, c.GitHub)
 	wrong(c.Fleet.Cloud != "local" && c.Fleet.Cloud != "ec2", "fleet.cloud: %q is none of: local, ec2", c.Fleet.Cloud)
 	if c.Fleet.Cloud == "ec2" {
 		c.Fleet.EC2.validate(wrong, c.URL)
@@ -170,13 +176,27 @@ func (c serveConfig) validate() error {
 	argv, err := shellquote.Split(c.Fleet.Runner)
 	wrong(err != nil || len(argv) == 0, "fleet.runner: %q is no command line", c.Fleet.Runner)
 	wrong(c.Log != "text" && c.Log != "json", "log: %q is neither text nor json", c.Log)
-	wrong(c.Live.Time < 0 || c.Live.Time > 1440, "live.time: %d is not from 1 to 1440 minutes", c.Live.Time)
-	for i, p := range c.Live.Policy.CCOpts {
+	bad = append(bad, c.Live.check())
+	return errors.Join(bad...)
+}
+
+// check names every setting that cannot be.
+func (c liveConfig) check() error {
+	var bad []error
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			bad = append(bad, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(c.Catalog != "" && c.Repository.URL != "", "live.catalog and live.repository: the catalog comes from one of them")
+	c.Repository.validate(wrong)
+	wrong(c.Time < 0 || c.Time > 1440, "live.time: %d is not from 1 to 1440 minutes", c.Time)
+	for i, p := range c.Policy.CCOpts {
 		_, err := regexp.Compile(p)
 		wrong(err != nil || len(p) > 500, "live.policy.cc_opts[%d]: %q is no RE2 pattern of at most 500 bytes", i, p)
 	}
 	for name, b := range map[string]bot.Budget{
-		"command": c.Live.Budgets.Command, "pull_request": c.Live.Budgets.Pull, "user_and_day": c.Live.Budgets.User, "day": c.Live.Budgets.Day,
+		"command": c.Budgets.Command, "pull_request": c.Budgets.Pull, "user_and_day": c.Budgets.User, "day": c.Budgets.Day,
 	} {
 		wrong(b.Minutes < 0 || b.USD < 0, "live.budgets.%s: less than nothing", name)
 	}
