@@ -115,7 +115,7 @@ func (s *scriptSpool) put(e report.Entry, log string) {
 
 // killAgent kills the agent above this job, whose directory holds the spool.
 func killAgent() error {
-	work := filepath.Dir(filepath.Dir(os.Getenv("ORTEST_SPOOL")))
+	work := filepath.Dir(filepath.Dir(filepath.Dir(os.Getenv("ORTEST_SPOOL"))))
 	agent, err := agentOf(filepath.Dir(work))
 	if err != nil {
 		return err
