@@ -42,6 +42,9 @@ type Bot struct {
 	Now       func() time.Time
 
 	History durations // how long things take; nil knows nothing and learns nothing
+	// Room is how many machines of an arch and an instance type ("": the arch's own) there
+	// may be at once, and what bounds them; below 0: nothing is known. nil knows nothing.
+	Room func(ctx context.Context, arch, instanceType string) (machines int, why string, err error)
 
 	Wake func()        // tells the fleet that its buckets changed; may be nil
 	Poll time.Duration // least time between two looks at a run's workflow jobs without a webhook; 15 s when zero

@@ -164,3 +164,50 @@ func standard(instanceType string) bool {
 	n := strings.IndexAny(instanceType, "0123456789")
 	return n > 0 && slices.Contains([]string{"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"}, instanceType[:n])
 }
+
+// Room returns how many machines of an arch the account's quotas admit at once, in all its
+// markets together and of the type given, or of the arch's; and which quotas those are. It is
+// below 0 where no quota is known or counts.
+func (c *Cloud) Room(ctx context.Context, arch, instanceType string) (machines int, quota string, err error) {
+	a, ok := c.cfg.Arches[arch]
+	if !ok {
+		return -1, "", nil
+	}
+	of := a.Types
+	if instanceType != "" {
+		of = []string{instanceType}
+	}
+	markets := []market{onDemandMarket}
+	if a.Spot && a.Placement == (Placement{}) {
+		markets = []market{spotMarket, onDemandMarket}
+	}
+	if a.Placement.Tenancy == "host" || slices.ContainsFunc(of, func(t string) bool { return !standard(t) }) {
+		return -1, "", nil
+	}
+	if err := c.quotas.learn(ctx, of); err != nil {
+		return -1, "", err
+	}
+	var said []string
+	for _, m := range markets {
+		most := c.quotas.of(ctx, m)
+		if most < 0 {
+			return -1, "", nil
+		}
+		machines += c.quotas.machines(most, of)
+		said = append(said, fmt.Sprintf("%d vCPUs %s (%s)", most, m, quotaCodes[m]))
+	}
+	return machines, strings.Join(said, " and "), nil
+}
+
+// machines is how many of the smallest of types a number of vCPUs is enough for.
+func (q *quotas) machines(vcpus int, of []string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	least := 0
+	for _, t := range of {
+		if n := q.size[t]; n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	return vcpus / max(1, least)
+}
