@@ -64,6 +64,7 @@ func (b *Bot) planGoals(ctx context.Context, words, only []string) (planned, err
 		if err != nil {
 			return planned{}, err
 		}
+		next.Warnings = append(next.Warnings, b.waves(ctx, req.Options, len(next.Buckets))...)
 		p.add(i, next)
 	}
 	return p, nil
