@@ -46,6 +46,8 @@ type systemConfig struct {
 	OpenCloud func(context.Context, *store.Store) (runnerfleet.Cloud, error)
 	// Pages adds to what the pages are made from; nil adds nothing.
 	Pages func(*system, *web.Config)
+	// Heard is told which events come, once they are stored; nil is told nothing.
+	Heard func(event string)
 	// Stores wraps the store for the bot and for the fleet; nil leaves it as it is.
 	Stores func(*store.Store) (bot.Store, runnerfleet.Store)
 }
@@ -117,7 +119,7 @@ func (s *system) build(cfg systemConfig) error {
 		cfg.Pages(s, &pages)
 	}
 	handler := web.Handler(pages)
-	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: forBot, Log: cfg.Log, Now: time.Now})
+	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: heard{forBot, cfg.Heard}, Log: cfg.Log, Now: time.Now})
 	attestor, _ := cfg.Cloud.(runnerfleet.Attestor)
 	s.http.Handle("/agent/", &runnerfleet.API{
 		Store: forFleet, Work: canaries{s.bot, forFleet}, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.fleet.Wake, Log: cfg.Log,
