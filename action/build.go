@@ -45,11 +45,14 @@ func (r *run) buildAll(ctx context.Context) error {
 // build runs one command of a build.
 func (r *run) build(ctx context.Context, dir string, env []string, argv ...string) error {
 	fmt.Fprintln(r.spool, strings.Join(argv, " "))
-	var bad firstError
+	said := &buildLog{w: r.spool, project: r.src + "/"}
 	got, err := r.procs.run(ctx, command{
 		argv: argv, dir: dir, env: env,
 		limit: r.cfg.Limits.Build, output: r.cfg.Limits.Output,
-	}, io.MultiWriter(r.spool, &bad))
+	}, said)
+	if err == nil {
+		err = said.end()
+	}
 	switch {
 	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission):
 		return &stopped{PhaseBuild, fmt.Sprintf("%s cannot be started", argv[0])}
@@ -61,8 +64,8 @@ func (r *run) build(ctx context.Context, dir string, env []string, argv ...strin
 		if len(reason) > 200 {
 			reason = argv[0] + " " + why
 		}
-		if bad.line != "" {
-			reason += ": " + strings.ReplaceAll(bad.line, r.src+"/", "")
+		if said.first != "" {
+			reason += ": " + said.first
 		}
 		return &stopped{PhaseBuild, reason}
 	}
@@ -78,32 +81,52 @@ func (r *run) quietly(ctx context.Context, dir string, env []string, argv ...str
 // reError finds the lines in which compilers, linkers and configure say what is wrong.
 var reError = regexp.MustCompile(`^(?:\S+?:[0-9]+:(?:[0-9]+:)? (?:fatal )?error: .*|.*: undefined reference to .*|(?:\S*/)?configure: error: .*)$`)
 
-// firstError keeps the first line that says what is wrong, which is the cause
-// of those that follow.
-type firstError struct {
-	rest []byte
-	line string
+// buildLog passes on what a build prints, and keeps the first line that says what
+// is wrong, which is the cause of those that follow. In such lines the project's
+// files have their names from its root, as they are known to who reads of them:
+// nginx is built elsewhere.
+type buildLog struct {
+	w       io.Writer
+	project string // its folder with a slash
+	rest    []byte // of a line that has not ended
+	first   string
 }
 
-func (f *firstError) Write(b []byte) (int, error) {
-	if f.line != "" {
-		return len(b), nil
-	}
-	f.rest = append(f.rest, b...)
-	for f.line == "" {
-		line, rest, ok := bytes.Cut(f.rest, []byte("\n"))
-		if !ok {
-			if len(f.rest) > 64<<10 {
-				f.rest = nil
-			}
-			break
+// maxLine is where a line that does not end is passed on as it is.
+const maxLine = 64 << 10
+
+func (l *buildLog) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\n') + 1
+		if i == 0 {
+			i = len(b)
 		}
-		if reError.Match(line) {
-			f.line = string(line[:min(len(line), 500)])
+		l.rest = append(l.rest, b[:i]...)
+		b = b[i:]
+		if l.rest[len(l.rest)-1] != '\n' && len(l.rest) < maxLine {
+			continue
 		}
-		f.rest = rest
+		if err := l.end(); err != nil {
+			return 0, err
+		}
 	}
-	return len(b), nil
+	return n, nil
+}
+
+// end passes on a line, or what is left of one.
+func (l *buildLog) end() error {
+	line := l.rest
+	l.rest = nil
+	if text, _ := bytes.CutSuffix(line, []byte("\n")); reError.Match(text) {
+		line = bytes.ReplaceAll(line, []byte(l.project), nil)
+		if l.first == "" {
+			text, _ = bytes.CutSuffix(line, []byte("\n"))
+			l.first = string(text[:min(len(text), 500)])
+		}
+	}
+	_, err := l.w.Write(line)
+	return err
 }
 
 // buildKey names a build by everything that goes into it.
