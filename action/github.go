@@ -16,6 +16,7 @@ import (
 
 	"github.com/sethvargo/go-githubactions"
 
+	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 	reporthtml "github.com/ortest/ortest/report/html"
@@ -39,6 +40,9 @@ func (j Job) Run(ctx context.Context) error {
 	gh := githubactions.New(githubactions.WithWriter(j.Stdout), githubactions.WithGetenv(j.getenv))
 	cfg, err := j.config(gh)
 	if err != nil {
+		return err
+	}
+	if cfg.Lanes, err = j.lanes(ctx); err != nil {
 		return err
 	}
 	resume := fence(gh, j.Stdout)
@@ -107,8 +111,26 @@ func (j Job) config(gh *githubactions.Action) (Config, error) {
 		ServerURL: cmp.Or(j.getenv("GITHUB_SERVER_URL"), "https://github.com"),
 		Workspace: workspace,
 		Spool:     j.getenv("ORTEST_SPOOL"), Work: j.getenv("ORTEST_WORK"),
-		Log: j.Stdout, Env: j.Environ, Lanes: j.getenv("ORTEST_LANES") == "1", Limits: j.Limits, Logger: j.Logger,
+		Log: j.Stdout, Env: j.Environ, Limits: j.Limits, Logger: j.Logger,
 	}, nil
+}
+
+// lanes reports whether each test file gets a lane of its own: wherever the
+// machine has them, since a file can end all of its user's processes otherwise,
+// the job's runner among them.
+func (j Job) lanes(ctx context.Context) (bool, error) {
+	switch want := j.getenv("ORTEST_LANES"); want {
+	case "0":
+		return false, nil
+	case "", "1":
+		err := lane.Available(ctx)
+		if err != nil && want == "1" {
+			return false, fmt.Errorf("ORTEST_LANES=1, and this machine has no lanes: %w", err)
+		}
+		return err == nil, nil
+	default:
+		return false, fmt.Errorf("ORTEST_LANES=%.20q: want 0, 1, or nothing for lanes where there are any", want)
+	}
 }
 
 // fence makes the runner deaf to commands until resume: what the project

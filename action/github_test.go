@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 )
@@ -57,6 +58,37 @@ func TestTheRunnerIsDeafWhileAStrangerPrints(t *testing.T) {
 	}
 	if !strings.Contains(m[2], "::error::from the project\n") || strings.Contains(m[2], m[1]) {
 		t.Errorf("inside of the fence:\n%s", m[2])
+	}
+}
+
+func TestAJobUsesLanesWhereThereAreAny(t *testing.T) {
+	ours, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, env, err string
+		lanes          bool
+	}{
+		{"unless it is told otherwise", "", "", lane.Available(t.Context()) == nil},
+		{"not where that is asked", "0", "", false},
+		{"and says what it does not understand", "yes", `ORTEST_LANES="yes": want 0, 1`, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t, script(), "t", one("t/a.t", `print "1..1\nok 1\n# ", readlink "/proc/self/ns/pid", "\n";`))
+			var out bytes.Buffer
+			j, _, _ := job(t, cfg, &out)
+			j.Environ = append([]string{"ORTEST_LANES=" + tt.env}, j.Environ...)
+			err := j.Run(t.Context())
+			switch {
+			case tt.err != "":
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("Run = %v, want %s", err, tt.err)
+				}
+			case err != nil || strings.Contains(out.String(), "# "+ours) == tt.lanes:
+				t.Errorf("%v; lanes %v, our own processes are of %s:\n%s", err, tt.lanes, ours, out.String())
+			}
+		})
 	}
 }
 

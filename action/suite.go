@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ortest/ortest/report"
 )
 
@@ -50,6 +52,19 @@ func (s *Suite) Stopped() report.End { return s.r.result.End }
 // Limit is how long a file may take of which nothing is known, or what the
 // project itself allows.
 func (s *Suite) Limit() time.Duration { return s.r.cfg.Limits.File }
+
+// leastDisk is what a file may write however many run beside it: a core and more.
+const leastDisk = 1 << 30
+
+// Share says how many files run at once. Each may write its part of half the
+// machine's memory, in which lanes keep what is written.
+func (s *Suite) Share(files int) {
+	var info unix.Sysinfo_t
+	if s.r.cfg.Limits.Disk == 0 && files > 1 && unix.Sysinfo(&info) == nil {
+		half := int64(info.Totalram) * int64(info.Unit) / 2
+		s.r.cfg.Limits.Disk = min(half, max(leastDisk, half/int64(files)))
+	}
+}
 
 // Test runs one file of the manifest for no longer than limit; what it prints
 // goes to log.

@@ -92,6 +92,9 @@ func (r *runner) test(ctx context.Context) (int, error) {
 	beside, alone := r.queue()
 	jobs := r.jobs(beside)
 	r.order(beside, jobs)
+	for _, g := range r.goals {
+		g.suite.Share(jobs)
+	}
 	w := &watch{runner: r, all: len(beside) + len(alone), jobs: jobs, left: map[*file]bool{}}
 	for _, f := range slices.Concat(beside, alone) {
 		w.left[f] = true
