@@ -76,7 +76,7 @@ func TestInstallationToken(t *testing.T) {
 	f.as(f.appToken(), "POST", tokens, nil).want(http.StatusNotFound)
 	f.refusesToken(obj{"repositories": []string{"none"}})
 	f.refusesToken(obj{"repository_ids": []int{1}})
-	f.refusesToken(obj{"permissions": obj{"contents": "write"}})
+	f.refusesToken(obj{"permissions": obj{"members": "write"}})
 	f.refusesToken(obj{"permissions": obj{"secrets": "read"}})
 
 	f.clock.add(time.Hour - time.Second)

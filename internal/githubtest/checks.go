@@ -199,6 +199,21 @@ func (s *Server) Rerequest(check int64, login string) error {
 	})
 }
 
+// RerequestSuite presses "Re-run all checks" on a commit on behalf of a user.
+func (s *Server) RerequestSuite(repo, sha, login string) error {
+	return s.update(func(st *state, x *tx) error {
+		r, err := st.repository(repo)
+		if err != nil {
+			return err
+		}
+		c, found := st.checks.find(func(c CheckRun) bool { return c.Repo == r.ID && c.HeadSHA == sha })
+		if !found {
+			return notFound()
+		}
+		return s.emitSuite(x, c, note{action: "rerequested", sender: login})
+	})
+}
+
 // RequestAction presses one of a check run's own buttons on behalf of a user.
 func (s *Server) RequestAction(check int64, identifier, login string) error {
 	return s.update(func(st *state, x *tx) error {

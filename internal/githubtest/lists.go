@@ -3,6 +3,7 @@ package githubtest
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // listPulls lists a repository's pull requests, the newest first unless the
@@ -13,7 +14,9 @@ func (s *Server) listPulls(r *request) (reply, error) {
 	err := s.view(func(st *state) error {
 		all := st.pulls.filter(func(p Pull) bool {
 			open := q.Get("state") != "closed"
-			return p.Repo == r.repo.ID && (q.Get("state") == "all" || p.Open() == open)
+			_, head, _ := strings.Cut(q.Get("head"), ":")
+			return p.Repo == r.repo.ID && (q.Get("state") == "all" || p.Open() == open) &&
+				(head == "" || p.Head == head) && (!q.Has("base") || p.Base == q.Get("base"))
 		})
 		if q.Get("sort") == "updated" {
 			slices.SortStableFunc(all, func(a, b Pull) int { return a.UpdatedAt.Compare(b.UpdatedAt) })

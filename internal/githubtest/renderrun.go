@@ -84,7 +84,7 @@ func (v view) run(w WorkflowRun) obj {
 	who := obj{"name": w.Committer, "email": email(w.Committer)}
 	return obj{
 		"id": w.ID, "node_id": nodeID("WorkflowRun", w.ID), "name": w.Name, "display_title": w.Title, "path": w.Path,
-		"head_branch": w.Branch, "head_sha": w.HeadSHA, "run_number": w.Number, "run_attempt": 1, "event": w.Event,
+		"head_branch": w.Branch, "head_sha": w.HeadSHA, "run_number": w.Number, "run_attempt": 1 + w.Again, "event": w.Event,
 		"status": w.Status, "conclusion": textOrNull(w.Conclusion), "workflow_id": w.Workflow,
 		"check_suite_id": w.ID, "check_suite_node_id": nodeID("CheckSuite", w.ID), "check_suite_url": suites,
 		"url": at, "html_url": fmt.Sprintf("%s/%s/actions/runs/%d", v.html, r.FullName(), w.ID), "pull_requests": []obj{},
@@ -108,7 +108,7 @@ func (v view) job(j Job) obj {
 		started = j.CreatedAt // GitHub shows this of a queued job
 	}
 	o := obj{
-		"id": j.ID, "run_id": j.Run, "node_id": nodeID("Job", j.ID), "run_attempt": 1, "name": j.Name, "labels": j.Labels,
+		"id": j.ID, "run_id": j.Run, "node_id": nodeID("Job", j.ID), "run_attempt": 1 + w.Again, "name": j.Name, "labels": j.Labels,
 		"url": fmt.Sprintf("%s/actions/jobs/%d", repo, j.ID), "run_url": fmt.Sprintf("%s/actions/runs/%d", repo, j.Run),
 		"html_url":      fmt.Sprintf("%s/%s/actions/runs/%d/job/%d", v.html, r.FullName(), j.Run, j.ID),
 		"check_run_url": fmt.Sprintf("%s/check-runs/%d", repo, j.ID), "head_sha": w.HeadSHA, "head_branch": w.Branch,

@@ -47,12 +47,18 @@ func (s *Server) operations() []route {
 		{"GET /installation/repositories", "token", s.listInstallationRepos},
 		{"GET /rate_limit", "token", s.getRateLimit},
 
+		{"GET /orgs/{org}/teams/{team}/memberships/{login}", "token", s.getMembership},
+
 		{"GET /repos/{owner}/{repo}", "metadata:read", s.getRepo},
 		{"GET /repos/{owner}/{repo}/collaborators/{login}/permission", "metadata:read", s.getPermission},
 		{"GET /repos/{owner}/{repo}/contents/{path...}", "contents:read", s.getContents},
+		{"PUT /repos/{owner}/{repo}/contents/{path...}", "contents:write", s.putContents},
+		{"GET /repos/{owner}/{repo}/git/ref/{ref...}", "contents:read", s.getRef},
+		{"POST /repos/{owner}/{repo}/git/refs", "contents:write", s.createRef},
 		{"GET /repos/{owner}/{repo}/branches/{branch...}", "contents:read", s.getBranch},
 		{"GET /repos/{owner}/{repo}/commits/{ref}", "contents:read", s.getCommit},
 		{"GET /repos/{owner}/{repo}/pulls", "pull_requests:read", s.listPulls},
+		{"POST /repos/{owner}/{repo}/pulls", "pull_requests:write", s.createPull},
 		{"GET /repos/{owner}/{repo}/pulls/comments", "pull_requests:read", s.listReviewComments},
 		{"GET /repos/{owner}/{repo}/pulls/{number}", "pull_requests:read", s.getPull},
 		{"GET /repos/{owner}/{repo}/pulls/{number}/files", "pull_requests:read", s.listPullFiles},

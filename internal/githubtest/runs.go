@@ -18,7 +18,8 @@ type WorkflowRun struct {
 	Name        string            `json:"name"`
 	Title       string            `json:"title"` // run-name, evaluated
 	Number      int               `json:"number"`
-	Actor       string            `json:"actor"` // login
+	Again       int               `json:"again,omitempty"` // how often it was started again
+	Actor       string            `json:"actor"`           // login
 	Event       string            `json:"event"`
 	Branch      string            `json:"branch"`
 	HeadSHA     string            `json:"head_sha"`
@@ -219,6 +220,32 @@ func (s *Server) cancelRun(r *request) (reply, error) {
 		return nil
 	})
 	return reply{status: http.StatusAccepted, body: obj{}}, err
+}
+
+// Rerun starts a workflow run again on behalf of a user, as GitHub's own "Re-run all
+// jobs" does: its jobs are queued as they were.
+func (s *Server) Rerun(run int64, login string) error {
+	return s.update(func(st *state, x *tx) error {
+		w, found := st.runs.get(run)
+		if !found || w.Status != "completed" {
+			return notFound()
+		}
+		w.Again++
+		w.Status, w.Conclusion, w.Actor, w.UpdatedAt = "queued", "", login, s.now()
+		st.runs.put(x, w.ID, w)
+		if err := s.emitRun(x, w, "requested"); err != nil {
+			return err
+		}
+		for _, j := range st.jobsOf(w.ID) {
+			j.Status, j.Conclusion, j.Runner, j.RunnerName, j.Cancel = "queued", "", 0, "", false
+			j.StartedAt, j.CompletedAt = time.Time{}, time.Time{}
+			st.jobs.put(x, j.ID, j)
+			if err := s.emitJob(x, j, "queued"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // jobOf finds the job of the repository that a request names.

@@ -15,6 +15,7 @@ type state struct {
 	users    table[User]
 	repos    table[Repository]
 	installs table[installation]
+	teams    table[team]
 	tokens   table[token]
 	pulls    table[Pull]
 	comments table[Comment]
@@ -33,6 +34,7 @@ func newState() *state {
 		users:    newTable[User]("user"),
 		repos:    newTable[Repository]("repository"),
 		installs: newTable[installation]("installation"),
+		teams:    newTable[team]("team"),
 		tokens:   newTable[token]("token"),
 		pulls:    newTable[Pull]("pull"),
 		comments: newTable[Comment]("comment"),
@@ -48,7 +50,7 @@ func newState() *state {
 
 func (st *state) tables() map[string]anyTable {
 	return map[string]anyTable{
-		st.users.kind: &st.users, st.repos.kind: &st.repos, st.installs.kind: &st.installs,
+		st.users.kind: &st.users, st.repos.kind: &st.repos, st.installs.kind: &st.installs, st.teams.kind: &st.teams,
 		st.tokens.kind: &st.tokens, st.pulls.kind: &st.pulls, st.comments.kind: &st.comments,
 		st.checks.kind: &st.checks, st.flows.kind: &st.flows, st.runs.kind: &st.runs,
 		st.jobs.kind: &st.jobs, st.runners.kind: &st.runners, st.events.kind: &st.events,

@@ -60,6 +60,19 @@ func (s *Server) emitCheck(x *tx, c CheckRun, n note) error {
 	return s.emit(x, event{Name: "check_run", Action: n.action, Repo: c.Repo}, payload)
 }
 
+func (s *Server) emitSuite(x *tx, c CheckRun, n note) error {
+	v := s.render(x.st)
+	suite := v.checkSuite(c)
+	suite["latest_check_runs_count"], suite["check_runs_url"] = 1, suite["url"].(string)+"/check-runs"
+	suite["head_commit"] = obj{
+		"id": c.HeadSHA, "tree_id": c.HeadSHA, "message": "", "timestamp": c.StartedAt,
+		"author": obj{"name": n.sender, "email": email(n.sender)}, "committer": obj{"name": n.sender, "email": email(n.sender)},
+	}
+	delete(suite, "repository")
+	payload := obj{"check_suite": suite, "sender": v.login(n.sender)}
+	return s.emit(x, event{Name: "check_suite", Action: n.action, Repo: c.Repo}, payload)
+}
+
 func (s *Server) emitRun(x *tx, run WorkflowRun, action string) error {
 	v := s.render(x.st)
 	flow, _ := x.st.flows.get(run.Workflow)

@@ -34,6 +34,7 @@ func githubsExamples(t *testing.T) examples {
 // what they lack: that it is reported shows that the answer was looked at.
 var outdated = map[string]string{
 	"GET /repos/{owner}/{repo}/pulls":                               `/0/requested_teams/0/type: property "type" is missing`,
+	"POST /repos/{owner}/{repo}/pulls":                              `/requested_teams/0/type: property "type" is missing`,
 	"GET /repos/{owner}/{repo}":                                     `/language: property "language" is missing; /source/language: property "language" is missing`,
 	"GET /repos/{owner}/{repo}/actions/jobs/{job_id}":               `/created_at: property "created_at" is missing`,
 	"GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs":          `/jobs/0/created_at: property "created_at" is missing`,
