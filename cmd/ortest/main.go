@@ -96,7 +96,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
 	root.AddCommand(a.judge(), a.explain(), a.expectations())
-	root.AddCommand(a.run())
+	root.AddCommand(a.run(), a.githubApp())
 	root.AddCommand(a.report(), a.logs(), a.fleet(), a.image())
 	root.AddCommand(a.serve(), a.doctor(), a.audit())
 	markUsage(root)
