@@ -3,6 +3,7 @@ package action
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +37,22 @@ func alias(path string) (string, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return "", err
 	}
-	dir := fmt.Sprintf("/tmp/ortest-%d", os.Geteuid())
+	var errs []error
+	for _, in := range []string{"/tmp", "/var/tmp", os.TempDir()} {
+		link, err := aliasIn(in, path)
+		if err == nil {
+			return link, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", fmt.Errorf("%w; choose a folder without blanks and marks in its name", errors.Join(errs...))
+}
+
+func aliasIn(in, path string) (string, error) {
+	if strings.ContainsAny(in, hostile) {
+		return "", fmt.Errorf("%s has no plain name", in)
+	}
+	dir := filepath.Join(in, fmt.Sprintf("ortest-%d", os.Geteuid()))
 	if err := os.Mkdir(dir, 0o755); err != nil && !os.IsExist(err) {
 		return "", err
 	}
@@ -45,7 +61,7 @@ func alias(path string) (string, error) {
 		return "", err
 	}
 	if st, ok := fi.Sys().(*syscall.Stat_t); !fi.IsDir() || ok && int(st.Uid) != os.Geteuid() {
-		return "", fmt.Errorf("%s is not ours", dir)
+		return "", fmt.Errorf("%s is somebody else's", dir)
 	}
 	sum := sha256.Sum256([]byte(path))
 	link := filepath.Join(dir, hex.EncodeToString(sum[:8]))

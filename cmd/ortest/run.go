@@ -175,7 +175,10 @@ func (a *app) makeWork(cmd *cobra.Command, f *runFlags) error {
 	}
 	f.work = filepath.Join(os.TempDir(), fmt.Sprintf("ortest-%d", os.Getuid()))
 	a.warn(cmd.ErrOrStderr(), fmt.Sprintf("builds are kept in %s: %v; choose another folder with --work", f.work, err))
-	return os.MkdirAll(f.work, 0o700)
+	if err := os.MkdirAll(f.work, 0o700); err != nil {
+		return fmt.Errorf("find a folder for builds: %w; choose one with --work", err)
+	}
+	return nil
 }
 
 // local says how the goals are run here.
