@@ -18,12 +18,11 @@ type command struct {
 	line    string
 }
 
-// addCommand claims a command for a run, or with nil for an answer; bot.ErrSeen
-// when it has one.
-func addCommand(ctx context.Context, tx *sql.Tx, c command, run *int64) error {
-	const insert = `INSERT INTO commands (repo, place, comment, idx, run, line) VALUES ($1, $2, $3, $4, $5, $6)
+// addCommand claims a command for a run or an answer; bot.ErrSeen when it has one.
+func addCommand(ctx context.Context, tx *sql.Tx, c command) error {
+	const insert = `INSERT INTO commands (repo, place, comment, idx, line) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (repo, place, comment, idx) DO NOTHING`
-	ok, err := changed(tx.ExecContext(ctx, insert, c.repo, c.place, c.comment, c.index, run, c.line))
+	ok, err := changed(tx.ExecContext(ctx, insert, c.repo, c.place, c.comment, c.index, plain(c.line)))
 	if err == nil && !ok {
 		return bot.ErrSeen
 	}
@@ -58,7 +57,7 @@ func (s *Store) AddAnswer(ctx context.Context, a bot.Answer) error {
 		if err != nil {
 			return fmt.Errorf("encode: %w", err)
 		}
-		if err := addCommand(ctx, tx, command{key(a.Repo), a.Place, a.Comment, a.Index, a.Text}, nil); err != nil {
+		if err := addCommand(ctx, tx, command{key(a.Repo), a.Place, a.Comment, a.Index, a.Text}); err != nil {
 			return err
 		}
 		const insert = `INSERT INTO answers (repo, place, comment, idx, pull, owed, at, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`

@@ -15,7 +15,7 @@ import (
 // The tables refuse every change of one and every removal.
 func addAudit(ctx context.Context, tx *sql.Tx, a bot.Audit) error {
 	const insert = `INSERT INTO audit (at, who, did, repo, pull, run, sha, note) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
-	_, err := tx.ExecContext(ctx, insert, micros(time.Now()), a.Who, a.Did, a.Repo, a.Pull, a.Run, a.Commit, a.Note)
+	_, err := tx.ExecContext(ctx, insert, micros(time.Now()), plain(a.Who), a.Did, a.Repo, a.Pull, a.Run, a.Commit, plain(a.Note))
 	return err
 }
 
@@ -125,7 +125,7 @@ func (s *Store) Mark(ctx context.Context, name string) (time.Time, error) {
 // SetMark keeps a time under a name.
 func (s *Store) SetMark(ctx context.Context, name string, t time.Time) error {
 	const put = `INSERT INTO marks (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at`
-	if _, err := s.db.ExecContext(ctx, put, name, micros(t)); err != nil {
+	if _, err := s.execute(ctx, put, name, micros(t)); err != nil {
 		return fmt.Errorf("set mark %s: %w", name, err)
 	}
 	return nil

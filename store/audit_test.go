@@ -10,8 +10,10 @@ import (
 
 func at(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
 
-func TestTheAuditLogIsOnlyAddedTo(t *testing.T) {
-	s, ctx := fresh(t), t.Context()
+func TestTheAuditLogIsOnlyAddedTo(t *testing.T) { onBoth(t, testTheAuditLogIsOnlyAddedTo) }
+
+func testTheAuditLogIsOnlyAddedTo(t *testing.T, db database) {
+	s, ctx := db.fresh(t), t.Context()
 	repo := bot.Repo{Owner: "o", Name: "n"}
 	for _, by := range []string{"ada", "bob"} {
 		if err := s.AddApproval(ctx, repo, 1, bot.Head{SHA: "abc", At: at(1)}, by); err != nil {
@@ -37,8 +39,10 @@ func TestTheAuditLogIsOnlyAddedTo(t *testing.T) {
 	check(t, "after the last", len(must[[]bot.Audit](t)(s.AuditLog(ctx, 4, 100))), 0)
 }
 
-func TestMarksAndResults(t *testing.T) {
-	s, ctx := fresh(t), t.Context()
+func TestMarksAndResults(t *testing.T) { onBoth(t, testMarksAndResults) }
+
+func testMarksAndResults(t *testing.T, db database) {
+	s, ctx := db.fresh(t), t.Context()
 	check(t, "no mark", must[time.Time](t)(s.Mark(ctx, "m")).IsZero(), true)
 	for _, n := range []int{1, 2} {
 		if err := s.SetMark(ctx, "m", at(n)); err != nil {

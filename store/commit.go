@@ -30,10 +30,9 @@ type change struct {
 }
 
 // write runs do in a transaction, which holds the database's only write lock and
-// this Store's only writing connection: do must call nothing else of the Store.
-// When write returns nil, what do did is durable; otherwise nothing of it is there.
-// Others' changes may be committed with it, and none of them undoes another.
-func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+// this process's only writing connection. Others' changes may be committed with
+// it, and none of them undoes another.
+func (s *lite) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (q *commits) leave() {
 
 // commit makes each change on its own within one transaction, and says to each
 // what became of it.
-func (s *Store) commit(ctx context.Context, together []*change) {
+func (s *lite) commit(ctx context.Context, together []*change) {
 	fail := func(err error) {
 		for _, c := range together {
 			if c.err == nil {

@@ -10,7 +10,7 @@ import (
 // TestWritesThatShareACommit lets many come at once: each gets its own outcome,
 // and what one that failed did is undone alone.
 func TestWritesThatShareACommit(t *testing.T) {
-	s, ctx := fresh(t), t.Context()
+	s, ctx := onSQLite.fresh(t), t.Context()
 	odd := errors.New("odd")
 	const n = 300
 	var wg sync.WaitGroup

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -24,7 +23,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(3) // it was to be killed
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if c, err := cluster(); err == nil {
+		_ = c.Close() // what is left is in the temporary directory
+	}
+	os.Exit(code)
 }
 
 // dieDuring does what is asked up to the point where it says "now", and then
@@ -35,7 +38,7 @@ func dieDuring(what, path string) error {
 		fmt.Println("now")
 		select {}
 	}
-	s, err := Open(ctx, Config{Path: path, Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(ctx, Config{Database: path, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -84,16 +87,25 @@ func kill(t *testing.T, what, path string) {
 }
 
 func TestAKillWithinAChangeLeavesTheRunAsItWas(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+	onBoth(t, testAKillWithinAChangeLeavesTheRunAsItWas)
+}
+
+func testAKillWithinAChangeLeavesTheRunAsItWas(t *testing.T, db database) {
+	ctx, name := t.Context(), db.name(t)
+	s := open(t, name)
 	before := add(t, s, aRun(1))
-	kill(t, "change", s.path)
+	kill(t, "change", name)
 	check(t, "run", must[bot.Run](t)(s.Run(ctx, "1")), before)
 	after := must[bot.Run](t)(s.UpdateRun(ctx, "1", func(r *bot.Run) bool { r.Sticky = 3; return true }))
 	check(t, "the next change", after.Sticky, int64(3))
 }
 
 func TestAKillAfterADeliveryIsStoredLosesNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ortest.db")
+	onBoth(t, testAKillAfterADeliveryIsStoredLosesNothing)
+}
+
+func testAKillAfterADeliveryIsStoredLosesNothing(t *testing.T, db database) {
+	path := db.name(t)
 	kill(t, "stored", path)
 	s := open(t, path)
 	h, c := recording(t, s)
@@ -102,10 +114,14 @@ func TestAKillAfterADeliveryIsStoredLosesNothing(t *testing.T) {
 }
 
 func TestAKillWithinAHandlerIsMadeUpForAtOnce(t *testing.T) {
+	onBoth(t, testAKillWithinAHandlerIsMadeUpForAtOnce)
+}
+
+func testAKillWithinAHandlerIsMadeUpForAtOnce(t *testing.T, db database) {
 	for what, want := range map[string]string{"delivery": "delivery g1", "drive": "drive 1"} {
 		t.Run(what, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "ortest.db")
-			before, err := Open(t.Context(), Config{Path: path, Log: slog.New(slog.DiscardHandler)})
+			path := db.name(t)
+			before, err := Open(t.Context(), Config{Database: path, Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}

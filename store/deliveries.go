@@ -16,29 +16,16 @@ import (
 const keepDeliveries = 30 * 24 * time.Hour
 
 // AddDelivery stores a delivery and its job. It returns false only when the
-// GUID was processed before; whoever sent it may be answered either way.
+// GUID was processed before; whoever sent it may be answered either way. ErrBusy
+// comes at once when too many wait already.
 func (s *Store) AddDelivery(ctx context.Context, d bot.Delivery) (fresh bool, err error) {
 	if d.GUID == "" || d.Event == "" {
 		return false, errors.New("add delivery: it has no GUID or no event")
 	}
-	payload := d.Payload
-	if payload == nil {
-		payload = []byte{}
+	if d.Payload == nil {
+		d.Payload = []byte{}
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		const insert = `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ($1, $2, $3, $4) ON CONFLICT (guid) DO NOTHING`
-		if _, err := tx.ExecContext(ctx, insert, d.GUID, d.Event, payload, micros(d.ReceivedAt)); err != nil {
-			return err
-		}
-		var outcome string
-		if err := tx.QueryRowContext(ctx, `SELECT outcome FROM deliveries WHERE guid = $1`, d.GUID).Scan(&outcome); err != nil {
-			return err
-		}
-		if fresh = outcome == ""; !fresh {
-			return nil
-		}
-		return s.push(ctx, tx, deliveryJob{GUID: d.GUID})
-	})
+	fresh, err = s.receive(ctx, d)
 	if err != nil {
 		return false, fmt.Errorf("add delivery %s: %w", d.GUID, err)
 	}
@@ -87,7 +74,7 @@ func (s *Store) openDeliveries(ctx context.Context, tx *sql.Tx, t time.Time) ([]
 
 // forgetDeliveries deletes those processed and received before t.
 func (s *Store) forgetDeliveries(ctx context.Context, t time.Time) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM deliveries WHERE outcome <> '' AND received_at < $1`, micros(t)); err != nil {
+	if _, err := s.execute(ctx, `DELETE FROM deliveries WHERE outcome <> '' AND received_at < $1`, micros(t)); err != nil {
 		return fmt.Errorf("forget deliveries: %w", err)
 	}
 	return nil
@@ -96,7 +83,7 @@ func (s *Store) forgetDeliveries(ctx context.Context, t time.Time) error {
 // AddHead remembers a pull request's head. The same head at the same time again changes nothing.
 func (s *Store) AddHead(ctx context.Context, repo bot.Repo, pull int, h bot.Head) error {
 	const insert = `INSERT INTO heads (repo, pull, sha, at) VALUES ($1, $2, $3, $4) ON CONFLICT (repo, pull, at, sha) DO NOTHING`
-	if _, err := s.db.ExecContext(ctx, insert, key(repo), pull, h.SHA, micros(h.At)); err != nil {
+	if _, err := s.execute(ctx, insert, key(repo), pull, h.SHA, micros(h.At)); err != nil {
 		return fmt.Errorf("add head %s of %s#%d: %w", h.SHA, repo, pull, err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func (s *Store) Instance(ctx context.Context, id string) (runnerfleet.Instance, 
 func (s *Store) AddInstance(ctx context.Context, in runnerfleet.Instance) error {
 	const insert = `INSERT INTO instances (` + instanceColumns + `, run)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25) ON CONFLICT (id) DO NOTHING`
-	ok, err := changed(s.db.ExecContext(ctx, insert, append(instanceValues(in), runOf(in.Bucket))...))
+	ok, err := s.execute(ctx, insert, append(instanceValues(in), runOf(in.Bucket))...)
 	if err == nil && !ok {
 		err = runnerfleet.ErrExists
 	}
@@ -57,6 +57,9 @@ func (s *Store) AddInstance(ctx context.Context, in runnerfleet.Instance) error 
 func (s *Store) UpdateInstance(ctx context.Context, id string, change func(*runnerfleet.Instance) bool) (runnerfleet.Instance, error) {
 	var result runnerfleet.Instance
 	err := s.write(ctx, func(tx *sql.Tx) error {
+		if err := s.engine.hold(ctx, tx, `SELECT 1 FROM instances WHERE id = $1`, id); err != nil {
+			return err
+		}
 		old, err := oneInstance(tx.QueryRowContext(ctx, `SELECT `+instanceColumns+` FROM instances WHERE id = $1`, id))
 		if err != nil {
 			return err
@@ -110,7 +113,7 @@ func getInstance(scan func(...any) error) (in runnerfleet.Instance, err error) {
 }
 
 func instanceValues(in runnerfleet.Instance) []any {
-	return []any{in.ID, in.Bucket, in.Attempt, in.Arch, in.Type, in.URL, in.CloudID, string(in.State), in.Reason, bit(in.Owed), in.Secret, in.Enrol,
+	return []any{in.ID, in.Bucket, in.Attempt, in.Arch, in.Type, in.URL, in.CloudID, string(in.State), plain(in.Reason), bit(in.Owed), in.Secret, in.Enrol,
 		micros(in.IntendedAt), micros(in.LaunchedAt), micros(in.EnrolledAt), micros(in.SeenAt), micros(in.EndedAt), micros(in.Deadline),
 		bit(in.OnDemand), in.Params, in.Tries, micros(in.RetryAt), in.Lanes, int64(in.Taken)}
 }

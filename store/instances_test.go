@@ -16,8 +16,10 @@ func anInstance(id, bucket string, intended time.Duration) runnerfleet.Instance 
 	}
 }
 
-func TestInstances(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestInstances(t *testing.T) { onBoth(t, testInstances) }
+
+func testInstances(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	add(t, s, aRun(1)) // live
 	add(t, s, aRun(2))
 	must[bot.Run](t)(s.UpdateRun(ctx, "2", func(r *bot.Run) bool { r.State = bot.Closed; return true }))
@@ -49,8 +51,10 @@ func TestInstances(t *testing.T) {
 	check(t, "and is stored", must[runnerfleet.Instance](t)(s.Instance(ctx, "i1")), want)
 }
 
-func TestInstancesThatAreListed(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestInstancesThatAreListed(t *testing.T) { onBoth(t, testInstancesThatAreListed) }
+
+func testInstancesThatAreListed(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	add(t, s, aRun(1)) // live
 	add(t, s, aRun(2))
 	must[bot.Run](t)(s.UpdateRun(ctx, "2", func(r *bot.Run) bool { r.State = bot.Closed; return true }))
@@ -85,6 +89,8 @@ func TestInstancesThatAreListed(t *testing.T) {
 	}
 }
 
-func TestInstancesKeepTheFleetsContract(t *testing.T) {
-	fleettest.StoreContract(t, func(t *testing.T) runnerfleet.Store { return fresh(t) })
+func TestInstancesKeepTheFleetsContract(t *testing.T) { onBoth(t, testInstancesKeepTheFleetsContract) }
+
+func testInstancesKeepTheFleetsContract(t *testing.T, db database) {
+	fleettest.StoreContract(t, func(t *testing.T) runnerfleet.Store { return db.fresh(t) })
 }

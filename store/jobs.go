@@ -20,9 +20,9 @@ const (
 // with its process counts as one, as failures are put off and not counted.
 const attempts = 10_000
 
-// deliveryJob asks to process one delivery.
+// deliveryJob asks to process the deliveries that were stored together.
 type deliveryJob struct {
-	GUID string `json:"guid"`
+	GUIDs []string `json:"guids"`
 }
 
 func (deliveryJob) Kind() string { return "delivery" }
@@ -30,10 +30,6 @@ func (deliveryJob) Kind() string { return "delivery" }
 func (deliveryJob) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueEvents, MaxAttempts: attempts}
 }
-
-func (j deliveryJob) key() string { return "delivery " + j.GUID }
-
-func (j deliveryJob) attr() slog.Attr { return slog.String("delivery", j.GUID) }
 
 // driveJob asks to drive one run on.
 type driveJob struct {
@@ -73,9 +69,14 @@ func (s *Store) push(ctx context.Context, tx *sql.Tx, job river.JobArgs) error {
 	return nil
 }
 
-// pushDrive stores a job for a run unless one is waiting.
+// pushDrive stores a job for a run unless one is waiting. It comes last in its
+// transaction, as those of one run wait here for each other: one that ends a wait
+// before the other's rows are there would not see them.
 func (s *Store) pushDrive(ctx context.Context, tx *sql.Tx, run int64) error {
-	first, err := changed(tx.ExecContext(ctx, `UPDATE runs SET queued = 1 WHERE id = $1 AND queued = 0`, run))
+	if err := s.engine.hold(ctx, tx, `SELECT 1 FROM drives WHERE run = $1`, run); err != nil {
+		return err
+	}
+	first, err := changed(tx.ExecContext(ctx, `UPDATE drives SET queued = 1 WHERE run = $1 AND queued = 0`, run))
 	if err != nil || !first {
 		return err
 	}

@@ -12,10 +12,10 @@ import (
 // lockWait is how long a lock's former holder gets to leave.
 const lockWait = 10 * time.Second
 
-// lock takes the right to migrate the database or to work its jobs, which one
+// lock takes the right to migrate the file or to work its jobs, which one
 // process at a time may have. The kernel gives it back however the process
 // ends, so a successor of a killed one need not wait. Close the file to unlock.
-func (s *Store) lock(ctx context.Context) (*os.File, error) {
+func (s *lite) lock(ctx context.Context) (*os.File, error) {
 	f, err := os.OpenFile(s.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

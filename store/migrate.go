@@ -9,29 +9,40 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-//go:embed migrations/*.sql
+// migrations has a folder for each dialect. Those of one number leave the same
+// tables. From one to the next a table is only added to, so that a replica of the
+// version before can go on beside it; a migration that cannot keep to that sets
+// compatible.since to its own number, and older replicas stop.
+//
+//go:embed migrations/*/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date. It asks for the lock only when there
+// The tables that say how far an ours and the queue's migrations have come.
+const (
+	versionTable = "goose_db_version"
+	queueTable   = "river_migration"
+)
+
+// migrate brings the schema up to date. It asks for the right to only when there
 // is something to do, so that a reader can open a database that is being worked.
-func (s *Store) migrate(ctx context.Context) error {
+func (s *Store) migrate(ctx context.Context) (err error) {
 	due, err := s.migrationsDue(ctx)
 	if err != nil || !due {
 		return err
 	}
-	held, err := s.lock(ctx)
+	release, err := s.engine.migrating(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	return errors.Join(s.migrateLocked(ctx), held.Close())
+	defer func() { err = errors.Join(err, release()) }()
+	return s.migrateAlone(ctx)
 }
 
 // migrationsDue reports whether the schema is older than this program's, and
-// errs when it is newer.
+// errs when it is newer and not for this program.
 func (s *Store) migrationsDue(ctx context.Context) (bool, error) {
 	ours, err := s.ourMigrations()
 	if err != nil {
@@ -39,9 +50,8 @@ func (s *Store) migrationsDue(ctx context.Context) (bool, error) {
 	}
 	// Asked first because goose creates its table only to answer the question
 	// of the version, which two processes must not do at once.
-	var tables int
-	const query = "SELECT count(*) FROM sqlite_master WHERE name IN ('goose_db_version', 'river_migration')"
-	if err := s.db.QueryRowContext(ctx, query).Scan(&tables); err != nil {
+	tables, err := s.engine.tables(ctx, versionTable, queueTable)
+	if err != nil {
 		return false, err
 	}
 	if tables < 2 {
@@ -52,7 +62,10 @@ func (s *Store) migrationsDue(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("read schema version: %w", err)
 	}
 	if have > know {
-		return false, fmt.Errorf("its schema version is %d and this ortest knows %d: use the newer ortest that wrote it, or another path", have, know)
+		if err := s.compatible(ctx); err != nil {
+			return false, err
+		}
+		s.log.Warn("the schema is of a newer ortest, which lets this one work beside it", "schema", have, "known", know)
 	}
 	queue, err := s.queueMigrations()
 	if err != nil {
@@ -60,12 +73,33 @@ func (s *Store) migrationsDue(ctx context.Context) (bool, error) {
 	}
 	done, err := queue.ExistingVersions(ctx)
 	if err != nil {
-		return false, fmt.Errorf("its job queue is newer than this ortest knows: use the newer ortest that wrote it, or another path: %w", err)
+		return false, fmt.Errorf("its job queue is newer than this ortest knows: use the newer ortest that wrote it, or another database: %w", err)
 	}
 	return have < know || len(done) < len(queue.AllVersions()), nil
 }
 
-func (s *Store) migrateLocked(ctx context.Context) error {
+// compatible errs when the schema has become one that this program must not write.
+func (s *Store) compatible(ctx context.Context) error {
+	ours, err := s.ourMigrations()
+	if err != nil {
+		return err
+	}
+	all := ours.ListSources()
+	know := all[len(all)-1].Version
+	var since int64
+	if err := s.read.QueryRowContext(ctx, `SELECT since FROM compatible`).Scan(&since); err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if since > know {
+		return fmt.Errorf("its schema version is for an ortest that knows %d, and this one knows %d: use the newer ortest that wrote it, or another database: %w", since, know, errNewer)
+	}
+	return nil
+}
+
+// errNewer says that this program is too old for the database.
+var errNewer = errors.New("the database is newer than this program")
+
+func (s *Store) migrateAlone(ctx context.Context) error {
 	queue, err := s.queueMigrations()
 	if err != nil {
 		return err
@@ -88,11 +122,12 @@ func (s *Store) migrateLocked(ctx context.Context) error {
 }
 
 func (s *Store) ourMigrations() (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
+	dialect := s.engine.dialect()
+	files, err := fs.Sub(migrations, "migrations/"+string(dialect))
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, s.db, files, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	p, err := goose.NewProvider(dialect, s.db, files, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
@@ -100,7 +135,7 @@ func (s *Store) ourMigrations() (*goose.Provider, error) {
 }
 
 func (s *Store) queueMigrations() (*rivermigrate.Migrator[*sql.Tx], error) {
-	m, err := rivermigrate.New(riversqlite.New(s.db), &rivermigrate.Config{Logger: quiet(s.log)})
+	m, err := rivermigrate.New(s.engine.driver(), &rivermigrate.Config{Logger: quiet(s.log)})
 	if err != nil {
 		return nil, fmt.Errorf("read job queue migrations: %w", err)
 	}

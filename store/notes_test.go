@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-func TestNotes(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestNotes(t *testing.T) { onBoth(t, testNotes) }
+
+func testNotes(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	at := time.Now().Truncate(time.Microsecond)
 	for word, until := range map[string]time.Time{"b": at.Add(time.Hour), "a": at.Add(2 * time.Hour)} {
 		if err := s.Note(ctx, word, until); err != nil {

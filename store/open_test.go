@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -17,7 +18,7 @@ import (
 
 func TestOpenSaysWhatToDo(t *testing.T) {
 	sqlite := func(t *testing.T, path, statement string) {
-		db, err := sql.Open("sqlite", source(path))
+		db, err := sql.Open("sqlite", source(path, "immediate"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,8 +49,8 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		}, says: []string{"another program's", "choose another path"}},
 		{name: "a newer schema", make: func(t *testing.T, path string) {
 			open(t, path)
-			sqlite(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
-		}, says: []string{"schema version is 999", "use the newer ortest"}},
+			sqlite(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1); UPDATE compatible SET since = 999`)
+		}, says: []string{"schema version is for an ortest that knows 999", "use the newer ortest"}},
 		{name: "a newer job queue", make: func(t *testing.T, path string) {
 			open(t, path)
 			sqlite(t, path, `INSERT INTO river_migration (line, version) VALUES ('main', 999)`)
@@ -72,7 +73,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "ortest.db")
 			tt.make(t, path)
-			s, err := Open(t.Context(), Config{Path: path, Log: slog.New(slog.DiscardHandler)})
+			s, err := Open(t.Context(), Config{Database: path, Log: slog.New(slog.DiscardHandler)})
 			if err == nil {
 				t.Fatal("it opens", s.Close())
 			}
@@ -84,7 +85,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		})
 	}
 	t.Run("a directory that is not there", func(t *testing.T) {
-		_, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "a", "ortest.db"), Log: slog.New(slog.DiscardHandler)})
+		_, err := Open(t.Context(), Config{Database: filepath.Join(t.TempDir(), "a", "ortest.db"), Log: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "create it") {
 			t.Errorf("got %v", err)
 		}
@@ -108,7 +109,7 @@ func TestManyProcessesMayOpenANewDatabaseAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			s, err := Open(t.Context(), Config{Path: path, Log: slog.New(slog.DiscardHandler)})
+			s, err := Open(t.Context(), Config{Database: path, Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Error(err)
 				return
@@ -127,7 +128,7 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 	ctx := t.Context()
 	seeds := map[int64]string{
 		1: `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ('g1', 'ping', x'7b7d', 1); INSERT INTO heads (repo, pull, sha, at) VALUES ('o/n', 1, 'abc', 1)`,
-		2: `INSERT INTO runs (repo, pull, state, created_at, document) VALUES ('o/n', 1, 'running', 1, '{"id":"1","text":"/ortest"}');
+		2: `INSERT INTO runs (repo, pull, state, created_at, document) VALUES ('o/n', 1, 'running', 1, '{"id":"1","text":"/ortest","plan":{"limit":60},"pieces":[{"id":"p1","state":"waiting"},{"id":"p2","state":"finished","reason":"a\u0000b<\u003c"}],"shown":"x"}');
 			INSERT INTO commands VALUES ('o/n', 5, 0, 1), ('o/n', 6, 0, NULL); INSERT INTO answers VALUES ('o/n', 6, 0, 0, '{"comment":6}')`,
 		3: `INSERT INTO entries VALUES (1, 'p1', 1, 0, 1, '{}', x'', 0, x'')`,
 		4: `INSERT INTO instances (id, bucket, run, attempt, arch, type, url, cloud_id, state, reason, owed, intended_at, launched_at, enrolled_at, seen_at, ended_at, deadline)
@@ -136,13 +137,15 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 		6: `INSERT INTO approvals VALUES ('o/n', 1, 'abc', 'ada', 1); INSERT INTO results VALUES (1, 't-a', '{}'); INSERT INTO marks VALUES ('m', 1);
 			INSERT INTO audit (at, who, did, repo, pull, run, sha, note) VALUES (1, 'ada', 'run', 'o/n', 1, '1', 'abc', '')`,
 		7: `INSERT INTO notes VALUES ('w', 1)`,
+		8: `UPDATE instances SET taken = 1`,
+		9: `INSERT INTO runs (repo, pull, state, created_at, document) VALUES ('o/n', 2, 'running', 1, '{"id":"2"}')`,
 	}
 	path := filepath.Join(t.TempDir(), "ortest.db")
-	db, err := sql.Open("sqlite", source(path))
+	db, err := sql.Open("sqlite", source(path, "immediate"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := fs.Sub(migrations, "migrations")
+	files, err := fs.Sub(migrations, "migrations/sqlite3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +173,9 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 	}
 	s := open(t, path) // adds the job queue's own
 	check(t, "delivery", must[bot.Delivery](t)(s.Delivery(ctx, "g1")).Event, "ping")
-	check(t, "run", must[bot.Run](t)(s.Run(ctx, "1")).Text, "/ortest")
+	r := must[bot.Run](t)(s.Run(ctx, "1"))
+	check(t, "run", []any{r.Text, r.Shown, r.Plan.Limit}, []any{"/ortest", "x", time.Duration(60)})
+	check(t, "its pieces", r.Pieces, []bot.Piece{{ID: "p1", State: bot.Waiting}, {ID: "p2", State: bot.Finished, Reason: "a\x00b<<"}})
 	check(t, "answers", len(must[[]bot.Answer](t)(s.UnpostedAnswers(ctx))), 1)
 	check(t, "command", must[map[int]string](t)(s.Commands(ctx, bot.Repo{Owner: "o", Name: "n"}, bot.InComment, 5)), map[int]string{0: "/ortest"})
 	if in, err := s.Instance(ctx, "i1"); err != nil || in.State != "idle" {
@@ -179,7 +184,7 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 }
 
 func TestEveryMigrationCanBeTakenBack(t *testing.T) {
-	s := fresh(t)
+	s := onSQLite.fresh(t)
 	p, err := s.ourMigrations()
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,10 @@ import (
 	"github.com/ortest/ortest/bot"
 )
 
-func TestPagesGoBackwards(t *testing.T) {
-	s, ctx := fresh(t), t.Context()
+func TestPagesGoBackwards(t *testing.T) { onBoth(t, testPagesGoBackwards) }
+
+func testPagesGoBackwards(t *testing.T, db database) {
+	s, ctx := db.fresh(t), t.Context()
 	for n := range 5 {
 		r := add(t, s, aRun(int64(n+1)))
 		goal := []string{"t-a", "t-b"}[n%2]

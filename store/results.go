@@ -10,7 +10,7 @@ import (
 // does not change because it is looked at again.
 func (s *Store) PutResult(ctx context.Context, run, goal string, result json.RawMessage) error {
 	const insert = `INSERT INTO results (run, goal, document) VALUES ($1, $2, $3) ON CONFLICT (run, goal) DO NOTHING`
-	if _, err := s.db.ExecContext(ctx, insert, number(run), goal, string(result)); err != nil {
+	if _, err := s.execute(ctx, insert, number(run), goal, string(result)); err != nil {
 		return fmt.Errorf("keep result of %s, run %s: %w", goal, run, err)
 	}
 	return nil

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -16,16 +14,20 @@ import (
 // that has a run or an answer already gives bot.ErrSeen.
 func (s *Store) AddRun(ctx context.Context, r bot.Run) (bot.Run, error) {
 	err := s.write(ctx, func(tx *sql.Tx) error {
-		const insert = `INSERT INTO runs (repo, pull, state, created_at, document) VALUES ($1, $2, $3, $4, '{}') RETURNING id`
-		var id int64
-		if err := tx.QueryRowContext(ctx, insert, key(r.Repo), r.Pull, string(r.State), micros(r.CreatedAt)).Scan(&id); err != nil {
+		c := command{key(r.Repo), r.Place, r.Comment, r.Index, r.Text}
+		if err := addCommand(ctx, tx, c); err != nil { // first: PostgreSQL would not use the run's number again
 			return err
 		}
-		if err := addCommand(ctx, tx, command{key(r.Repo), r.Place, r.Comment, r.Index, r.Text}, &id); err != nil {
+		id, err := insertRun(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		const update = `UPDATE commands SET run = $1 WHERE repo = $2 AND place = $3 AND comment = $4 AND idx = $5`
+		if _, err := tx.ExecContext(ctx, update, id, c.repo, c.place, c.comment, c.index); err != nil {
 			return err
 		}
 		r.ID = strconv.FormatInt(id, 10)
-		if err := putRun(ctx, tx, id, r); err != nil {
+		if err := putRun(ctx, tx, id, r, stored{}); err != nil {
 			return err
 		}
 		if err := addAudit(ctx, tx, began(r)); err != nil {
@@ -41,7 +43,7 @@ func (s *Store) AddRun(ctx context.Context, r bot.Run) (bot.Run, error) {
 
 // Run returns a run, or bot.ErrNotFound.
 func (s *Store) Run(ctx context.Context, id string) (bot.Run, error) {
-	r, err := getRun(s.read.QueryRowContext(ctx, `SELECT document FROM runs WHERE id = $1`, number(id)).Scan)
+	r, err := getRun(s.read.QueryRowContext(ctx, selectRun+`WHERE r.id = $1`, number(id)).Scan)
 	if err != nil {
 		return bot.Run{}, fmt.Errorf("read run %s: %w", id, err)
 	}
@@ -50,22 +52,22 @@ func (s *Store) Run(ctx context.Context, id string) (bot.Run, error) {
 
 // Runs returns the runs of a pull request, newest first.
 func (s *Store) Runs(ctx context.Context, repo bot.Repo, pull int) ([]bot.Run, error) {
-	return s.runs(ctx, `SELECT document FROM runs WHERE repo = $1 AND pull = $2 ORDER BY id DESC`, key(repo), pull)
+	return s.runs(ctx, selectRun+`WHERE r.repo = $1 AND r.pull = $2 ORDER BY r.id DESC`, key(repo), pull)
 }
 
 // RecentRuns returns the newest runs, newest first, at most limit.
 func (s *Store) RecentRuns(ctx context.Context, limit int) ([]bot.Run, error) {
-	return s.runs(ctx, `SELECT document FROM runs ORDER BY id DESC LIMIT $1`, max(limit, 0))
+	return s.runs(ctx, selectRun+`ORDER BY r.id DESC LIMIT $1`, max(limit, 0))
 }
 
 // RunsSince returns those created at t or later, oldest first.
 func (s *Store) RunsSince(ctx context.Context, t time.Time) ([]bot.Run, error) {
-	return s.runs(ctx, `SELECT document FROM runs WHERE created_at >= $1 ORDER BY id`, micros(t))
+	return s.runs(ctx, selectRun+`WHERE r.created_at >= $1 ORDER BY r.id`, micros(t))
 }
 
 // LiveRuns returns those that are not closed, oldest first.
 func (s *Store) LiveRuns(ctx context.Context) ([]bot.Run, error) {
-	return s.runs(ctx, `SELECT document FROM runs WHERE state <> 'closed' ORDER BY id`)
+	return s.runs(ctx, selectRun+`WHERE r.state <> 'closed' ORDER BY r.id`)
 }
 
 func (s *Store) runs(ctx context.Context, query string, args ...any) ([]bot.Run, error) {
@@ -83,7 +85,15 @@ func (s *Store) UpdateRun(ctx context.Context, id string, change func(*bot.Run) 
 	var result bot.Run
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		n := number(id)
-		r, err := getRun(tx.QueryRowContext(ctx, `SELECT document FROM runs WHERE id = $1`, n).Scan)
+		// Read only when it is held: what is read with the lock may be of before it.
+		if err := s.engine.hold(ctx, tx, `SELECT 1 FROM runs WHERE id = $1`, n); err != nil {
+			return err
+		}
+		var old stored
+		if err := old.scan(tx.QueryRowContext(ctx, selectRun+`WHERE r.id = $1`, n).Scan); err != nil {
+			return err
+		}
+		r, err := old.run()
 		if err != nil {
 			return err
 		}
@@ -94,7 +104,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, change func(*bot.Run) 
 		}
 		r.ID = id
 		result = r
-		if err := putRun(ctx, tx, n, r); err != nil {
+		if err := putRun(ctx, tx, n, r, old); err != nil {
 			return err
 		}
 		for _, a := range wentOn(was, r) {
@@ -111,30 +121,6 @@ func (s *Store) UpdateRun(ctx context.Context, id string, change func(*bot.Run) 
 		return bot.Run{}, fmt.Errorf("update run %s: %w", id, err)
 	}
 	return result, nil
-}
-
-// getRun reads the document of one row.
-func getRun(scan func(...any) error) (r bot.Run, err error) {
-	var doc []byte
-	if err := scan(&doc); errors.Is(err, sql.ErrNoRows) {
-		return bot.Run{}, bot.ErrNotFound
-	} else if err != nil {
-		return bot.Run{}, err
-	}
-	if err := json.Unmarshal(doc, &r); err != nil {
-		return bot.Run{}, fmt.Errorf("decode: %w", err)
-	}
-	return r, nil
-}
-
-func putRun(ctx context.Context, tx *sql.Tx, id int64, r bot.Run) error {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encode: %w", err)
-	}
-	const update = `UPDATE runs SET repo = $1, pull = $2, state = $3, created_at = $4, document = $5 WHERE id = $6`
-	_, err = tx.ExecContext(ctx, update, key(r.Repo), r.Pull, string(r.State), micros(r.CreatedAt), string(doc), id)
-	return err
 }
 
 // number is a run's ID as the tables have it; no run has 0. Only the canonical

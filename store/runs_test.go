@@ -19,8 +19,10 @@ func ids(runs []bot.Run) (all []string) {
 	return all
 }
 
-func TestRuns(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestRuns(t *testing.T) { onBoth(t, testRuns) }
+
+func testRuns(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	first := add(t, s, aRun(1))
 	check(t, "the first ID", first.ID, "1")
 	check(t, "a run comes back as it was stored", must[bot.Run](t)(s.Run(ctx, "1")), first)
@@ -50,7 +52,11 @@ func TestRuns(t *testing.T) {
 }
 
 func TestACommandIsSeenOnceWhateverItBecomes(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+	onBoth(t, testACommandIsSeenOnceWhateverItBecomes)
+}
+
+func testACommandIsSeenOnceWhateverItBecomes(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	add(t, s, aRun(1))
 	_, err := s.AddRun(ctx, aRun(1))
 	wantErr(t, "a second run", err, bot.ErrSeen)
@@ -70,8 +76,10 @@ func TestACommandIsSeenOnceWhateverItBecomes(t *testing.T) {
 	check(t, "the next ID", add(t, s, aRun(3)).ID, "2")
 }
 
-func TestUpdateRun(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestUpdateRun(t *testing.T) { onBoth(t, testUpdateRun) }
+
+func testUpdateRun(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	before := add(t, s, aRun(1))
 	got := must[bot.Run](t)(s.UpdateRun(ctx, "1", func(r *bot.Run) bool { r.Sticky = 5; return false }))
 	check(t, "what is not wanted is not returned", got, before)
@@ -94,9 +102,11 @@ func TestUpdateRun(t *testing.T) {
 	check(t, "a panic changes nothing and frees the database", must[bot.Run](t)(s.Run(ctx, "1")), want)
 }
 
-func TestTwoHandlesLoseNoUpdate(t *testing.T) {
-	ctx, one := t.Context(), fresh(t)
-	two := open(t, one.path)
+func TestTwoHandlesLoseNoUpdate(t *testing.T) { onBoth(t, testTwoHandlesLoseNoUpdate) }
+
+func testTwoHandlesLoseNoUpdate(t *testing.T, db database) {
+	ctx, name := t.Context(), db.name(t)
+	one, two := open(t, name), open(t, name)
 	add(t, one, aRun(1))
 	const each = 40
 	var wg sync.WaitGroup
@@ -115,9 +125,11 @@ func TestTwoHandlesLoseNoUpdate(t *testing.T) {
 	check(t, "updates", must[bot.Run](t)(two.Run(ctx, "1")).Sticky, int64(4*each))
 }
 
-func TestTwoHandlesGiveACommandOneRun(t *testing.T) {
-	ctx, one := t.Context(), fresh(t)
-	two := open(t, one.path)
+func TestTwoHandlesGiveACommandOneRun(t *testing.T) { onBoth(t, testTwoHandlesGiveACommandOneRun) }
+
+func testTwoHandlesGiveACommandOneRun(t *testing.T, db database) {
+	ctx, name := t.Context(), db.name(t)
+	one, two := open(t, name), open(t, name)
 	var mu sync.Mutex
 	var got []string
 	var wg sync.WaitGroup
@@ -140,8 +152,10 @@ func TestTwoHandlesGiveACommandOneRun(t *testing.T) {
 	check(t, "runs of five commands, each asked for four times", got, []string{"1", "2", "3", "4", "5"})
 }
 
-func TestAnswers(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestAnswers(t *testing.T) { onBoth(t, testAnswers) }
+
+func testAnswers(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	a := bot.Answer{Repo: hello, Pull: 1, Comment: 2, Text: "/ortest t-helo", Author: "maintainer", Body: "Did you mean `t-hello`?"}
 	b := a
 	b.Comment, b.Understood = 1, true
@@ -160,8 +174,10 @@ func TestAnswers(t *testing.T) {
 	wantErr(t, "an answer that was never added", s.PutAnswer(ctx, a), bot.ErrNotFound)
 }
 
-func TestEntries(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestEntries(t *testing.T) { onBoth(t, testEntries) }
+
+func testEntries(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	add(t, s, aRun(1))
 	long := bytes.Repeat([]byte("ok 1 - TEST 1: hello\n\x00\xff"), 5_000)
 	entry := func(attempt, seq int, log []byte) bot.StoredEntry {
@@ -194,8 +210,10 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-func TestALogHasALimit(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestALogHasALimit(t *testing.T) { onBoth(t, testALogHasALimit) }
+
+func testALogHasALimit(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	add(t, s, aRun(1))
 	log := make([]byte, maxLog+1)
 	e := bot.StoredEntry{Piece: "p1", Attempt: 1, Meta: json.RawMessage(`{}`), Log: log}
@@ -211,8 +229,10 @@ func TestALogHasALimit(t *testing.T) {
 	}
 }
 
-func TestADamagedLogIsNoLog(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestADamagedLogIsNoLog(t *testing.T) { onBoth(t, testADamagedLogIsNoLog) }
+
+func testADamagedLogIsNoLog(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	add(t, s, aRun(1))
 	whole, err := pack([]byte("not ok 1\n"))
 	if err != nil {

@@ -1,17 +1,18 @@
 // Package store keeps what must survive: deliveries, runs, answers, entries
 // with their logs, pull requests' heads and the fleet's instances.
 //
-// It is one SQLite file. Every method is one transaction, and one that changes
-// something stores, in that transaction, the job that will act on the change.
-// The rows are the truth and a job is only a push: Work looks through the rows
-// when it starts and every few seconds after, so that a job lost with its
-// process is replaced at once instead of when the queue calls it stuck.
+// It is one SQLite file, which one process works, or a PostgreSQL database,
+// which any number of replicas work together. Every method is one transaction,
+// and one that changes something stores, in that transaction, the job that will
+// act on the change. The rows are the truth and a job is only a push: Work looks
+// through the rows when it starts and every few seconds after, so that a job lost
+// with its process is replaced at once instead of when the queue calls it stuck.
 //
-// Jobs come at least once. Two jobs for the same run, or the same delivery,
-// are never worked at the same time.
+// Jobs come at least once. Two jobs for the same run are never worked at the
+// same time, by whichever replica.
 //
 // Times are kept in microseconds and come back in UTC. The SQL is what SQLite
-// and PostgreSQL both speak; where they differ, the migrations say so.
+// and PostgreSQL both speak; where they differ is in engine.
 package store
 
 import (
@@ -20,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -27,29 +29,31 @@ import (
 
 // Config says where the database is.
 type Config struct {
-	// Path is the database file, created when it does not exist; its directory
-	// must. Files named Path-wal, Path-shm and Path.lock appear beside it.
-	Path string
+	// Database is a file of SQLite's, created when it does not exist; its directory
+	// must. Files with -wal, -shm and .lock after its name appear beside it. Or it is
+	// the URL of a PostgreSQL database of ortest's own: postgres://USER@HOST/NAME.
+	Database string
 	// Log must not be nil.
 	Log *slog.Logger
 }
 
-// Store is an open database; several processes may hold one on the same file.
+// Store is an open database; several processes may hold one on the same.
 // It implements bot.Store and runnerfleet.Store. Its zero value cannot work:
 // Open makes one.
 type Store struct {
-	db      *sql.DB // the one connection that writes
-	read    *sql.DB // connections that see what was committed, and hold up no write
-	commits commits
-	jobs    *river.Client[*sql.Tx] // only inserts; Work has a client of its own
-	path    string
-	log     *slog.Logger
+	db     *sql.DB // SQLite: the one connection that writes
+	read   *sql.DB // connections that see what was committed, and hold up no write
+	engine engine
+	intake *intake
+	jobs   *river.Client[*sql.Tx] // only inserts; Work has a client of its own
+	name   string                 // the file, or the URL without what is secret
+	log    *slog.Logger
 }
 
-// Close releases the file. Work must have returned.
+// Close releases the database. Work must have returned.
 func (s *Store) Close() error {
-	if err := errors.Join(s.read.Close(), s.db.Close()); err != nil {
-		return fmt.Errorf("close database %s: %w", s.path, err)
+	if err := s.engine.close(); err != nil {
+		return fmt.Errorf("close database %s: %w", s.name, err)
 	}
 	return nil
 }
@@ -99,4 +103,9 @@ func changed(res sql.Result, err error) (bool, error) {
 	}
 	n, err := res.RowsAffected()
 	return n > 0, err
+}
+
+// plain is text as PostgreSQL takes it: UTF-8 without NUL.
+func plain(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

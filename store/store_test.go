@@ -5,12 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ortest/ortest/bot"
+	"github.com/ortest/ortest/internal/postgrestest"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/runnerfleet"
 )
@@ -25,9 +27,9 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 var hello = bot.Repo{Installation: 7, Owner: "ortest-examples", Name: "hello"}
 
-func open(t *testing.T, path string) *Store {
+func open(t testing.TB, name string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Config{Path: path, Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(t.Context(), Config{Database: name, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,9 +41,44 @@ func open(t *testing.T, path string) *Store {
 	return s
 }
 
-func fresh(t *testing.T) *Store {
+// database is a kind of database.
+type database string
+
+const (
+	onSQLite   database = "SQLite"
+	onPostgres database = "PostgreSQL"
+)
+
+// onBoth runs a test over each kind.
+func onBoth(t *testing.T, test func(t *testing.T, db database)) {
+	for _, db := range []database{onSQLite, onPostgres} {
+		t.Run(string(db), func(t *testing.T) { test(t, db) })
+	}
+}
+
+// cluster is the server of all tests, started by the first that needs it.
+var cluster = sync.OnceValues(func() (*postgrestest.Cluster, error) { return postgrestest.Start("fsync=off") })
+
+// name returns a new database's.
+func (db database) name(t testing.TB) string {
 	t.Helper()
-	return open(t, filepath.Join(t.TempDir(), "ortest.db"))
+	if db == onSQLite {
+		return filepath.Join(t.TempDir(), "ortest.db")
+	}
+	c, err := cluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, err := c.Database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+func (db database) fresh(t testing.TB) *Store {
+	t.Helper()
+	return open(t, db.name(t))
 }
 
 // aRun is a run of the first command of a comment.
@@ -54,7 +91,7 @@ func aRun(comment int64) bot.Run {
 	}
 }
 
-func add(t *testing.T, s *Store, r bot.Run) bot.Run {
+func add(t testing.TB, s *Store, r bot.Run) bot.Run {
 	t.Helper()
 	r, err := s.AddRun(t.Context(), r)
 	if err != nil {
@@ -77,7 +114,7 @@ func wantErr(t *testing.T, what string, got, want error) {
 	}
 }
 
-func must[T any](t *testing.T) func(T, error) T {
+func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -87,8 +124,10 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-func TestDeliveries(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestDeliveries(t *testing.T) { onBoth(t, testDeliveries) }
+
+func testDeliveries(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	d := bot.Delivery{GUID: "g1", Event: "issue_comment", Payload: []byte(`{"a":"\u0000ü"}`), ReceivedAt: noon}
 
 	check(t, "a new GUID is fresh", must[bool](t)(s.AddDelivery(ctx, d)), true)
@@ -117,7 +156,11 @@ func TestDeliveries(t *testing.T) {
 }
 
 func TestDeliveriesAreForgottenAfterTheirTimeOnceProcessed(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+	onBoth(t, testDeliveriesAreForgottenAfterTheirTimeOnceProcessed)
+}
+
+func testDeliveriesAreForgottenAfterTheirTimeOnceProcessed(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	for _, d := range []bot.Delivery{
 		{GUID: "old and open", Event: "e", ReceivedAt: noon.Add(-time.Microsecond)},
 		{GUID: "old", Event: "e", ReceivedAt: noon.Add(-time.Microsecond)},
@@ -139,8 +182,10 @@ func TestDeliveriesAreForgottenAfterTheirTimeOnceProcessed(t *testing.T) {
 	}
 }
 
-func TestHeads(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestHeads(t *testing.T) { onBoth(t, testHeads) }
+
+func testHeads(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	at := func(sec int) time.Time { return noon.Add(time.Duration(sec) * time.Second) }
 	for _, h := range []bot.Head{{SHA: "aaa", At: at(0)}, {SHA: "ccc", At: at(20)}, {SHA: "bbb", At: at(10)}, {SHA: "aaa", At: at(0)}, {SHA: "b2", At: at(10)}} {
 		if err := s.AddHead(ctx, hello, 1, h); err != nil {

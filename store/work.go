@@ -5,12 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ortest/ortest/bot"
 )
@@ -38,23 +37,33 @@ type Handlers struct {
 	Drive func(ctx context.Context, run string) error
 	// Answers posts what is in UnpostedAnswers; never twice at once.
 	Answers func(ctx context.Context) error
+	// Alone is what one process at a time does: it is called in the one that leads,
+	// and its context ends when another may. It returns when that has happened; an
+	// error before ends Work. May be nil.
+	Alone func(ctx context.Context) error
+	// Woken is called in the process that leads when Wake was called in any. May be nil.
+	Woken func()
 }
 
 // Work works the jobs until ctx ends. What is being worked then gets ten
-// seconds to finish. Only one process may work a database: Work waits ten
-// seconds for another to leave, and then it is an error.
+// seconds to finish. Only one process may work a SQLite file: Work waits ten
+// seconds for another to leave, and then it is an error. On PostgreSQL any number
+// of replicas work together.
 func (s *Store) Work(ctx context.Context, h Handlers) (err error) {
 	if h.Delivery == nil || h.Drive == nil || h.Answers == nil {
 		return errors.New("work jobs: a handler is missing")
 	}
-	held, err := s.lock(ctx)
+	release, err := s.engine.work(ctx)
 	if ctx.Err() != nil && err != nil {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("work jobs of %s: %w", s.path, err)
+		return fmt.Errorf("work jobs of %s: %w", s.name, err)
 	}
-	defer func() { err = errors.Join(err, held.Close()) }()
+	defer func() { err = errors.Join(err, release()) }()
+	if h.Woken != nil {
+		s.engine.woken(h.Woken)
+	}
 	client, err := s.worker(h)
 	if err != nil {
 		return fmt.Errorf("work jobs: %w", err)
@@ -63,11 +72,21 @@ func (s *Store) Work(ctx context.Context, h Handlers) (err error) {
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("work jobs: %w", err)
 	}
-	s.lookUntil(ctx)
-	return stop(context.WithoutCancel(ctx), client)
+	err = s.engine.lead(ctx, func(ctx context.Context) error { return s.alone(ctx, h) })
+	return errors.Join(err, stop(context.WithoutCancel(ctx), client))
 }
 
-func stop(ctx context.Context, client *river.Client[*sql.Tx]) error {
+// alone does what one process at a time does, until ctx ends.
+func (s *Store) alone(ctx context.Context, h Handlers) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.lookUntil(ctx) })
+	if h.Alone != nil {
+		g.Go(func() error { return h.Alone(ctx) })
+	}
+	return g.Wait()
+}
+
+func stop(ctx context.Context, client worker) error {
 	soft, cancel := context.WithTimeout(ctx, stopWithin)
 	defer cancel()
 	if client.Stop(soft) == nil {
@@ -81,48 +100,39 @@ func stop(ctx context.Context, client *river.Client[*sql.Tx]) error {
 	return nil
 }
 
-func (s *Store) worker(h Handlers) (*river.Client[*sql.Tx], error) {
+func (s *Store) worker(h Handlers) (worker, error) {
 	t := &turns{keys: make(map[string]*turn)}
 	workers := river.NewWorkers()
 	err := errors.Join(
-		river.AddWorkerSafely(workers, &worker[deliveryJob]{store: s, turns: t, do: func(ctx context.Context, j deliveryJob) error {
-			return s.deliver(ctx, j.GUID, h)
-		}}),
-		river.AddWorkerSafely(workers, &worker[driveJob]{store: s, turns: t, do: func(ctx context.Context, j driveJob) error {
+		river.AddWorkerSafely(workers, &deliveryWorker{store: s, turns: t, do: h.Delivery}),
+		river.AddWorkerSafely(workers, &soleWorker[driveJob]{store: s, turns: t, do: func(ctx context.Context, j driveJob) error {
 			return s.drive(ctx, j, h)
 		}}),
-		river.AddWorkerSafely(workers, &worker[answersJob]{store: s, turns: t, do: func(ctx context.Context, _ answersJob) error {
+		river.AddWorkerSafely(workers, &soleWorker[answersJob]{store: s, turns: t, do: func(ctx context.Context, _ answersJob) error {
 			return h.Answers(ctx)
 		}}),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return river.NewClient(riversqlite.New(s.db), &river.Config{
+	return s.engine.worker(&river.Config{
 		Logger:                      quiet(s.log),
 		Workers:                     workers,
-		Queues:                      map[string]river.QueueConfig{queueEvents: {MaxWorkers: 8}, queueRuns: {MaxWorkers: 16}},
+		Queues:                      map[string]river.QueueConfig{queueEvents: {MaxWorkers: 16}, queueRuns: {MaxWorkers: 16}},
 		FetchCooldown:               pollEvery,
-		FetchPollInterval:           pollEvery,
 		JobTimeout:                  jobTimeout,
 		RescueStuckJobsAfter:        rescueAfter,
 		CompletedJobRetentionPeriod: keepCompleted,
 	})
 }
 
-func (s *Store) deliver(ctx context.Context, guid string, h Handlers) error {
-	d, err := s.Delivery(ctx, guid)
-	if err != nil || d.Outcome != "" {
-		return err
-	}
-	return h.Delivery(ctx, guid)
-}
-
 // drive clears the mark first: what changes from now on needs another job.
 func (s *Store) drive(ctx context.Context, j driveJob, h Handlers) error {
+	if _, err := s.execute(ctx, `UPDATE drives SET queued = 0 WHERE run = $1`, j.Run); err != nil {
+		return fmt.Errorf("begin drive: %w", err)
+	}
 	var state string
-	err := s.db.QueryRowContext(ctx, `UPDATE runs SET queued = 0 WHERE id = $1 RETURNING state`, j.Run).Scan(&state)
-	if err != nil {
+	if err := s.read.QueryRowContext(ctx, `SELECT state FROM runs WHERE id = $1`, j.Run).Scan(&state); err != nil {
 		return fmt.Errorf("begin drive: %w", err)
 	}
 	if bot.RunState(state) == bot.Closed {
@@ -131,13 +141,17 @@ func (s *Store) drive(ctx context.Context, j driveJob, h Handlers) error {
 	return h.Drive(ctx, j.id())
 }
 
-// lookUntil repairs what jobs missed, now and every few seconds until ctx ends.
-func (s *Store) lookUntil(ctx context.Context) {
+// lookUntil repairs what jobs missed, now and every few seconds until ctx ends,
+// or until a newer program has made the database its own.
+func (s *Store) lookUntil(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var forgot time.Time
 	before := time.Now().Add(lookEvery) // at first all: their jobs may have died with a process
 	for {
+		if err := s.compatible(ctx); errors.Is(err, errNewer) {
+			return err
+		}
 		err := s.look(ctx, before)
 		before = time.Now() // at the next look this long ago: younger ones have their jobs
 		if err != nil && ctx.Err() == nil {
@@ -151,7 +165,7 @@ func (s *Store) lookUntil(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 	}
@@ -166,8 +180,8 @@ func (s *Store) look(ctx context.Context, t time.Time) error {
 			return err
 		}
 		var jobs []river.InsertManyParams
-		for _, g := range guids {
-			jobs = append(jobs, river.InsertManyParams{Args: deliveryJob{GUID: g}})
+		for some := range slices.Chunk(guids, mostAtOnce) {
+			jobs = append(jobs, river.InsertManyParams{Args: deliveryJob{GUIDs: some}})
 		}
 		runs, err := collect(ctx, tx, integer, `SELECT id FROM runs WHERE state <> 'closed' ORDER BY id`)
 		if err != nil {
@@ -194,49 +208,4 @@ func (s *Store) look(ctx context.Context, t time.Time) error {
 func integer(scan func(...any) error) (v int64, err error) {
 	err = scan(&v)
 	return v, err
-}
-
-// job is what the workers need of a job's arguments.
-type job interface {
-	deliveryJob | driveJob | answersJob
-	river.JobArgs
-	key() string
-	attr() slog.Attr
-}
-
-// worker works one kind of job, in turns.
-type worker[J job] struct {
-	river.WorkerDefaults[J]
-	store *Store
-	turns *turns
-	do    func(ctx context.Context, j J) error
-}
-
-// Work returns no error but a snooze: the queue would count failures, and give
-// up a job that has too many.
-func (w *worker[J]) Work(ctx context.Context, j *river.Job[J]) error {
-	key := j.Args.key()
-	if !w.turns.begin(key, j.ID, time.Now()) {
-		return nil
-	}
-	err := w.guarded(ctx, j.Args)
-	wait, repeat := w.turns.end(key, j.ID, time.Now(), err != nil)
-	if err != nil {
-		w.store.log.Warn("job did not work and will be tried again",
-			slog.String("kind", j.Kind), j.Args.attr(), slog.Duration("wait", wait), slog.Any("err", err))
-	}
-	if repeat {
-		return river.JobSnooze(wait)
-	}
-	return nil
-}
-
-// guarded makes an error of a panic, so that the turn ends.
-func (w *worker[J]) guarded(ctx context.Context, args J) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-		}
-	}()
-	return w.do(ctx, args)
 }

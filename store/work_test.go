@@ -71,8 +71,10 @@ func recording(t *testing.T, s *Store) (Handlers, calls) {
 	}, c
 }
 
-func TestWorkDoesWhatIsStored(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestWorkDoesWhatIsStored(t *testing.T) { onBoth(t, testWorkDoesWhatIsStored) }
+
+func testWorkDoesWhatIsStored(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	h, c := recording(t, s)
 	stop := work(t, s, h)
 	must[bool](t)(s.AddDelivery(ctx, bot.Delivery{GUID: "g1", Event: "ping"}))
@@ -97,15 +99,17 @@ func jobs(t *testing.T, s *Store, where string) (n int) {
 	return n
 }
 
-func TestWorkFindsWhatLostItsJob(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestWorkFindsWhatLostItsJob(t *testing.T) { onBoth(t, testWorkFindsWhatLostItsJob) }
+
+func testWorkFindsWhatLostItsJob(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	must[bool](t)(s.AddDelivery(ctx, bot.Delivery{GUID: "g1", Event: "ping"}))
 	add(t, s, aRun(1))
 	if err := s.AddAnswer(ctx, bot.Answer{Repo: hello, Comment: 2}); err != nil {
 		t.Fatal(err)
 	}
 	// As a killed process leaves them: fetched, and worked by nobody.
-	if _, err := s.db.Exec(`UPDATE river_job SET state = 'running', attempt = 1, attempted_at = datetime('now')`); err != nil {
+	if _, err := s.db.Exec(`UPDATE river_job SET state = 'running', attempt = 1, attempted_at = CURRENT_TIMESTAMP`); err != nil {
 		t.Fatal(err)
 	}
 	h, c := recording(t, s)
@@ -126,8 +130,10 @@ func TestWorkFindsWhatLostItsJob(t *testing.T) {
 	}
 }
 
-func TestWhatFailsIsTriedAgain(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestWhatFailsIsTriedAgain(t *testing.T) { onBoth(t, testWhatFailsIsTriedAgain) }
+
+func testWhatFailsIsTriedAgain(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	h, c := recording(t, s)
 	good := h.Delivery
 	tries := 0
@@ -147,8 +153,10 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 	check(t, "tries", tries, 3)
 }
 
-func TestARunIsDrivenByOneJobAtATime(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+func TestARunIsDrivenByOneJobAtATime(t *testing.T) { onBoth(t, testARunIsDrivenByOneJobAtATime) }
+
+func testARunIsDrivenByOneJobAtATime(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	h, _ := recording(t, s)
 	const entries = 60
 	var mu sync.Mutex
@@ -194,13 +202,17 @@ func TestARunIsDrivenByOneJobAtATime(t *testing.T) {
 }
 
 func TestAnInstancesStateDrivesItsRunAndAHeartbeatDoesNot(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+	onBoth(t, testAnInstancesStateDrivesItsRunAndAHeartbeatDoesNot)
+}
+
+func testAnInstancesStateDrivesItsRunAndAHeartbeatDoesNot(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	add(t, s, aRun(1))
 	if err := s.AddInstance(ctx, anInstance("i1", "1/b0", 0)); err != nil {
 		t.Fatal(err)
 	}
 	idle := func() {
-		if _, err := s.db.Exec(`UPDATE runs SET queued = 0; DELETE FROM river_job`); err != nil {
+		if _, err := s.db.Exec(`UPDATE drives SET queued = 0; DELETE FROM river_job`); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -214,9 +226,9 @@ func TestAnInstancesStateDrivesItsRunAndAHeartbeatDoesNot(t *testing.T) {
 	check(t, "jobs after the run closed", jobs(t, s, "true"), 0)
 }
 
-func TestOneProcessWorksADatabase(t *testing.T) {
-	one := fresh(t)
-	two := open(t, one.path)
+func TestOneProcessWorksAFile(t *testing.T) {
+	name := onSQLite.name(t)
+	one, two := open(t, name), open(t, name)
 	h, c := recording(t, one)
 	stop := work(t, one, h)
 	add(t, two, aRun(1)) // another process may store: a drive shows that the first one works
@@ -236,14 +248,20 @@ func TestOneProcessWorksADatabase(t *testing.T) {
 	}
 }
 
-func TestWorkWithoutAHandlerIsAnError(t *testing.T) {
-	if err := fresh(t).Work(t.Context(), Handlers{}); err == nil {
+func TestWorkWithoutAHandlerIsAnError(t *testing.T) { onBoth(t, testWorkWithoutAHandlerIsAnError) }
+
+func testWorkWithoutAHandlerIsAnError(t *testing.T, db database) {
+	if err := db.fresh(t).Work(t.Context(), Handlers{}); err == nil {
 		t.Error("no error")
 	}
 }
 
 func TestWhatIsWorkedMayFinishWhenWorkEnds(t *testing.T) {
-	ctx, s := t.Context(), fresh(t)
+	onBoth(t, testWhatIsWorkedMayFinishWhenWorkEnds)
+}
+
+func testWhatIsWorkedMayFinishWhenWorkEnds(t *testing.T, db database) {
+	ctx, s := t.Context(), db.fresh(t)
 	h, c := recording(t, s)
 	good, begun, leave := h.Delivery, make(chan struct{}), make(chan struct{})
 	h.Delivery = func(ctx context.Context, guid string) error {

@@ -86,7 +86,8 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fresh, err := h.Deliveries.AddDelivery(r.Context(), bot.Delivery{GUID: guid, Event: event, Payload: body, ReceivedAt: h.Now()})
 	if err != nil {
 		h.Log.Error("webhook could not be stored", "delivery", guid, "err", err)
-		http.Error(w, "could not be stored; send it again", http.StatusInternalServerError)
+		w.Header().Set("Retry-After", "60") // the sweep asks GitHub for it again
+		http.Error(w, "could not be stored now; send it again", http.StatusServiceUnavailable)
 		return
 	}
 	h.Log.Debug("webhook stored", "delivery", guid, "event", event, "fresh", fresh)

@@ -99,7 +99,7 @@ func TestWebhook(t *testing.T) {
 		{name: "a signed delivery is stored and accepted", body: body, change: none, code: 202, stored: true},
 		{name: "the media type may have a parameter", body: body, change: func(h http.Header) { h.Set("Content-Type", "application/json; charset=utf-8") }, code: 202, stored: true},
 		{name: "one stored before is good", body: body, change: none, shelf: shelf{got: []bot.Delivery{stored}}, code: 200, stored: true},
-		{name: "one that cannot be stored is GitHub's to show as failed", body: body, change: none, shelf: shelf{err: errors.New("disk full")}, code: 500},
+		{name: "one that cannot be stored is GitHub's to show as failed", body: body, change: none, shelf: shelf{err: errors.New("disk full")}, code: 503},
 		{name: "a read is refused", method: "GET", body: body, change: none, code: 405},
 		{name: "no signature", body: body, change: func(h http.Header) { h.Del("X-Hub-Signature-256") }, code: 401},
 		{name: "a wrong signature", body: body, change: func(h http.Header) { h.Set("X-Hub-Signature-256", sign("other", body)) }, code: 401},

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -21,11 +19,11 @@ func (a *app) audit() *cobra.Command {
 		Example: "  ortest audit --data /var/lib/ortest\n  ortest audit --data /var/lib/ortest --after 1200",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file := filepath.Join(data, "ortest.db")
-			if _, err := os.Stat(file); err != nil {
+			file := databaseIn(data)
+			if err := isThere(file); err != nil {
 				return usage(fmt.Errorf("read audit log: %w; --data names the directory of ortest serve or ortest demo", err))
 			}
-			st, err := store.Open(cmd.Context(), store.Config{Path: file, Log: a.log(cmd.ErrOrStderr())})
+			st, err := store.Open(cmd.Context(), store.Config{Database: file, Log: a.log(cmd.ErrOrStderr())})
 			if err != nil {
 				return err
 			}

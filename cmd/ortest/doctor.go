@@ -207,14 +207,14 @@ func (d *doctor) secrets(c serveConfig) {
 }
 
 func (d *doctor) database(ctx context.Context, c serveConfig) {
-	file := filepath.Join(c.Data, "ortest.db")
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+	file := c.Database
+	if err := isThere(file); errors.Is(err, os.ErrNotExist) {
 		d.skip("database", file+" does not exist yet; the first start makes it")
 		return
 	}
-	st, err := store.Open(ctx, store.Config{Path: file, Log: slog.New(slog.DiscardHandler)})
+	st, err := store.Open(ctx, store.Config{Database: file, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		d.bad("database", err.Error(), "see data: in the configuration")
+		d.bad("database", err.Error(), "see database: in the configuration")
 		return
 	}
 	defer func() { _ = st.Close() }() // only read

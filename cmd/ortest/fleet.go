@@ -175,11 +175,11 @@ func storedInstances(ctx context.Context, a *app, cmd *cobra.Command, f *fleetFl
 	if f.data == "" {
 		return nil, false, nil
 	}
-	path := filepath.Join(f.data, "ortest.db")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	path := databaseIn(f.data)
+	if err := isThere(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, false, usage(fmt.Errorf("--data: %s is not there", path))
 	}
-	s, err := store.Open(ctx, store.Config{Path: path, Log: a.log(cmd.ErrOrStderr())})
+	s, err := store.Open(ctx, store.Config{Database: path, Log: a.log(cmd.ErrOrStderr())})
 	if err != nil {
 		return nil, false, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -79,7 +78,7 @@ func (a *app) imagery(cmd *cobra.Command, path string) (*imagery, error) {
 		return nil, err
 	}
 	i := &imagery{cfg: cfg, cat: live.catalog.Load(), log: log}
-	if i.store, err = store.Open(cmd.Context(), store.Config{Path: filepath.Join(cfg.Data, "ortest.db"), Log: log}); err != nil {
+	if i.store, err = store.Open(cmd.Context(), store.Config{Database: cfg.Database, Log: log}); err != nil {
 		return nil, err
 	}
 	if i.cloud, err = i.open(cmd.Context(), nil); err != nil {

@@ -36,7 +36,7 @@ func (a *app) logs() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			st, err := store.Open(cmd.Context(), store.Config{Path: file, Log: a.log(cmd.ErrOrStderr())})
+			st, err := store.Open(cmd.Context(), store.Config{Database: file, Log: a.log(cmd.ErrOrStderr())})
 			if err != nil {
 				return err
 			}
@@ -44,15 +44,15 @@ func (a *app) logs() *cobra.Command {
 			return a.fetchLogs(cmd, st, args, out)
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", defaultData(""), "`DIR` of the server's data")
+	cmd.Flags().StringVar(&data, "data", defaultData(""), "`DIR` of the server's data, or the URL of its PostgreSQL database")
 	cmd.Flags().StringVar(&out, "out", "", "write DIR/GOAL.log instead of the standard output, for `DIR`")
 	return cmd
 }
 
 // databaseOf finds the database. The demo keeps its own below the default.
 func databaseOf(dir string, named bool) (string, error) {
-	file := filepath.Join(dir, "ortest.db")
-	_, err := os.Stat(file)
+	file := databaseIn(dir)
+	err := isThere(file)
 	if err != nil && !named {
 		if demo := filepath.Join(defaultData("demo"), "ortest.db"); exists(demo) {
 			return demo, nil

@@ -21,7 +21,7 @@ import (
 func storedRun(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	st, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "ortest.db"), Log: slog.New(slog.DiscardHandler)})
+	st, err := store.Open(t.Context(), store.Config{Database: filepath.Join(dir, "ortest.db"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

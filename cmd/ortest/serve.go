@@ -114,7 +114,7 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 		return systemConfig{}, err
 	}
 	sc := systemConfig{
-		URL: c.URL, Server: c.GitHub.Server, Database: filepath.Join(c.Data, "ortest.db"),
+		URL: c.URL, Server: c.GitHub.Server, Database: c.Database, Data: c.Data,
 		App:     github.App{ID: c.GitHub.AppID, Slug: c.GitHub.Slug},
 		GitHub:  github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, RunnerGroup: c.GitHub.RunnerGroup, Log: log},
 		Secrets: secrets, Catalog: live.catalog.Load, Settings: live.settings, FleetKey: fleetKey, Limits: c.Fleet.limits(),

@@ -19,6 +19,7 @@ import (
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/runnerfleet"
+	"github.com/ortest/ortest/store"
 )
 
 // exampleConfig is a configuration with every key, its default and its meaning.
@@ -29,15 +30,16 @@ var exampleConfig []byte
 // serveConfig is the file of ortest serve. What stands under live counts from
 // the moment the file is saved; the rest from the next start.
 type serveConfig struct {
-	Listen string       `yaml:"listen"`
-	URL    string       `yaml:"url"`
-	Data   string       `yaml:"data"`
-	GitHub githubConfig `yaml:"github"`
-	Fleet  fleetConfig  `yaml:"fleet"`
-	Pace   paceConfig   `yaml:"pace"`
-	Pages  pagesConfig  `yaml:"pages"`
-	Log    string       `yaml:"log"` // text or json
-	Live   liveConfig   `yaml:"live"`
+	Listen   string       `yaml:"listen"`
+	URL      string       `yaml:"url"`
+	Data     string       `yaml:"data"`
+	Database string       `yaml:"database"` // a file, or a postgres:// URL
+	GitHub   githubConfig `yaml:"github"`
+	Fleet    fleetConfig  `yaml:"fleet"`
+	Pace     paceConfig   `yaml:"pace"`
+	Pages    pagesConfig  `yaml:"pages"`
+	Log      string       `yaml:"log"` // text or json
+	Live     liveConfig   `yaml:"live"`
 }
 
 type githubConfig struct {
@@ -112,12 +114,15 @@ func readServeConfig(path string) (serveConfig, error) {
 	}
 	c.URL = strings.TrimRight(c.URL, "/")
 	below := func(p *string) {
-		if *p != "" && !filepath.IsAbs(*p) {
+		if *p != "" && !store.IsURL(*p) && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-	for _, p := range []*string{&c.Data, &c.GitHub.KeyFile, &c.GitHub.ClientSecret, &c.Fleet.KeyFile, &c.Fleet.EC2.Certificates, &c.Live.Catalog} {
+	for _, p := range []*string{&c.Data, &c.Database, &c.GitHub.KeyFile, &c.GitHub.ClientSecret, &c.Fleet.KeyFile, &c.Fleet.EC2.Certificates, &c.Live.Catalog} {
 		below(p)
+	}
+	if c.Database == "" {
+		c.Database = databaseIn(c.Data)
 	}
 	for i := range c.GitHub.Secrets {
 		below(&c.GitHub.Secrets[i])
@@ -158,6 +163,8 @@ func (c serveConfig) validate() error {
 	wrong(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http",
 		"url: %q is not where people, GitHub and instances reach this server, such as https://ortest.example.org", c.URL)
 	wrong(c.Data == "", "data: the directory for everything that is kept is missing")
+	wrong(store.IsURL(c.Database) && c.Fleet.KeyFile == "",
+		"fleet.key_file: replicas that share a database must share the key of one-time tokens: name a file with 32 secret bytes, the same for all")
 	wrong(c.GitHub.AppID <= 0, "github.app_id: the App's number is missing; its settings page shows it")
 	wrong(c.GitHub.KeyFile == "", "github.key_file: the file with the App's private key is missing")
 	wrong(len(c.GitHub.Secrets) == 0 || len(c.GitHub.Secrets) > 2, "github.webhook_secret_files: name one file, or two while the secret is changed")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,8 @@ import (
 type systemConfig struct {
 	URL      string // where people, GitHub and agents reach us, without a trailing slash
 	Server   string // where GitHub shows repositories
-	Database string // path
+	Database string // path, or URL
+	Data     string // directory of what a replica keeps for itself; "": the database's
 	App      github.App
 	GitHub   github.Config
 	Secrets  [][]byte // of webhooks
@@ -65,7 +67,7 @@ type system struct {
 }
 
 func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
-	st, err := store.Open(ctx, store.Config{Path: cfg.Database, Log: cfg.Log})
+	st, err := store.Open(ctx, store.Config{Database: cfg.Database, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func (s *system) build(cfg systemConfig) error {
 		Decode:    github.Decoder(cfg.App),
 		Instances: forFleet,
 		Catalog:   cfg.Catalog,
-		History:   historyFile{dir: filepath.Dir(cfg.Database)},
+		History:   historyFile{dir: cmp.Or(cfg.Data, filepath.Dir(cfg.Database))},
 		Settings:  cfg.Settings,
 		URL:       cfg.URL,
 		Server:    cfg.Server,
@@ -113,7 +115,7 @@ func (s *system) build(cfg systemConfig) error {
 		Cloud: cfg.Cloud, Store: forFleet, Work: canaries{s.bot, forFleet}, Limits: cfg.Limits,
 		URL: cfg.URL, Key: cfg.FleetKey, Interval: cfg.Pace, Log: cfg.Log,
 	}
-	s.bot.Wake = s.fleet.Wake
+	s.bot.Wake = s.store.Wake
 	pages := web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log}
 	if cfg.Pages != nil {
 		cfg.Pages(s, &pages)
@@ -122,7 +124,7 @@ func (s *system) build(cfg systemConfig) error {
 	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: heard{forBot, cfg.Heard}, Log: cfg.Log, Now: time.Now})
 	attestor, _ := cfg.Cloud.(runnerfleet.Attestor)
 	s.http.Handle("/agent/", &runnerfleet.API{
-		Store: forFleet, Work: canaries{s.bot, forFleet}, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.fleet.Wake, Log: cfg.Log,
+		Store: forFleet, Work: canaries{s.bot, forFleet}, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.store.Wake, Log: cfg.Log,
 	})
 	for _, path := range []string{
 		"/runs", "/runs/", "/goals", "/goals/", "/queue", "/machines", "/catalog", "/audit", "/audit.jsonl", "/metrics", "/healthz",
@@ -140,19 +142,22 @@ func (s *system) build(cfg systemConfig) error {
 
 // run works until ctx ends or a part cannot go on.
 func (s *system) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
 	s.works.Store(true)
 	stop := context.AfterFunc(ctx, func() { s.works.Store(false) })
 	defer stop()
+	return s.store.Work(ctx, store.Handlers{
+		Delivery: s.bot.HandleDelivery, Drive: s.bot.Drive, Answers: s.bot.PostAnswers,
+		Alone: s.alone, Woken: s.fleet.Wake,
+	})
+}
+
+// alone is what one of several replicas does: launching and sweeping.
+func (s *system) alone(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.fleet.Run(ctx) })
 	if s.sweep > 0 {
 		g.Go(func() error { return s.sweepUntil(ctx) })
 	}
-	g.Go(func() error {
-		return s.store.Work(ctx, store.Handlers{
-			Delivery: s.bot.HandleDelivery, Drive: s.bot.Drive, Answers: s.bot.PostAnswers,
-		})
-	})
 	return g.Wait()
 }
 

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ortest/ortest/bot"
+)
+
+// How deliveries are taken in.
+const (
+	mostWaiting   = 1000            // beyond it the next is refused at once: GitHub shows it as failed, and is asked for it again
+	mostBytes     = 64 << 20        // of their payloads, likewise
+	mostAtOnce    = 100             // in one transaction
+	flushersAtOne = 2               // transactions at once, where the database has more than one
+	flushWithin   = 8 * time.Second // GitHub waits for ten
+)
+
+// ErrBusy says that more deliveries wait to be stored than may.
+var ErrBusy = errors.New("too many deliveries wait to be stored")
+
+// intake lets deliveries that come while a transaction is under way share the
+// next one, with one job for all of them.
+type intake struct {
+	mu      sync.Mutex
+	waiting []*arrival
+	bytes   int
+	led     bool // somebody of those that wait will store them
+	turn    chan struct{}
+}
+
+// arrival is a delivery that waits to be stored.
+type arrival struct {
+	bot.Delivery
+	fresh bool
+	err   error
+	done  chan struct{}
+	lead  bool
+}
+
+func newIntake() *intake { return &intake{turn: make(chan struct{}, flushersAtOne)} }
+
+// enter lets a delivery wait, or refuses it.
+func (q *intake) enter(d bot.Delivery) (*arrival, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) >= mostWaiting || q.bytes+len(d.Payload) > mostBytes {
+		return nil, ErrBusy
+	}
+	a := &arrival{Delivery: d, done: make(chan struct{}), lead: !q.led}
+	q.led = true
+	q.waiting, q.bytes = append(q.waiting, a), q.bytes+len(d.Payload)
+	return a, nil
+}
+
+// take returns those that are stored next. The first of those left leads them.
+func (q *intake) take() []*arrival {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.waiting), mostAtOnce)
+	together := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	for _, a := range together {
+		q.bytes -= len(a.Payload)
+	}
+	q.led = len(q.waiting) > 0
+	return together
+}
+
+// receive stores a delivery together with those that come at the same time.
+func (s *Store) receive(ctx context.Context, d bot.Delivery) (fresh bool, err error) {
+	a, err := s.intake.enter(d)
+	if err != nil {
+		return false, err
+	}
+	if a.lead {
+		s.flush(context.WithoutCancel(ctx))
+	}
+	select {
+	case <-a.done:
+		return a.fresh, a.err
+	case <-ctx.Done(): // it may be stored all the same
+		return false, ctx.Err()
+	}
+}
+
+// flush stores what waits until another leads the rest, or nothing is left.
+func (s *Store) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushWithin)
+	defer cancel()
+	s.intake.turn <- struct{}{}
+	defer func() { <-s.intake.turn }()
+	for more := true; more; {
+		var together []*arrival
+		err := s.write(ctx, func(tx *sql.Tx) error {
+			if together == nil { // as late as can be: those that came while others were stored are with it
+				together = s.intake.take()
+			}
+			return s.addDeliveries(ctx, tx, together)
+		})
+		if together == nil { // not even begun
+			together = s.intake.take()
+		}
+		for _, a := range together {
+			a.err = err
+			close(a.done)
+		}
+		s.intake.mu.Lock()
+		more = len(s.intake.waiting) > 0 && len(together) == mostAtOnce
+		s.intake.mu.Unlock()
+	}
+}
+
+func (s *Store) addDeliveries(ctx context.Context, tx *sql.Tx, all []*arrival) error {
+	const columns = 4
+	values := make([]any, 0, columns*len(all))
+	guids := make([]any, 0, len(all))
+	for _, a := range all {
+		values = append(values, a.GUID, a.Event, a.Payload, micros(a.ReceivedAt))
+		guids = append(guids, a.GUID)
+	}
+	insert := `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ` + places(len(all), columns) + ` ON CONFLICT (guid) DO NOTHING`
+	if _, err := tx.ExecContext(ctx, insert, values...); err != nil {
+		return err
+	}
+	processed, err := collect(ctx, tx, text, `SELECT guid FROM deliveries WHERE outcome <> '' AND guid IN `+places(1, len(all)), guids...)
+	if err != nil {
+		return err
+	}
+	over := make(map[string]bool)
+	for _, guid := range processed {
+		over[guid] = true
+	}
+	var job deliveryJob
+	for _, a := range all {
+		if a.fresh = !over[a.GUID]; a.fresh {
+			job.GUIDs = append(job.GUIDs, a.GUID)
+		}
+	}
+	if len(job.GUIDs) == 0 {
+		return nil
+	}
+	return s.push(ctx, tx, job)
+}
+
+// places is rows of placeholders: ($1, $2), ($3, $4).
+func places(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", i+1)
+	}
+	return b.String() + ")"
+}

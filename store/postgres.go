@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+)
+
+// poolSize is how many connections a process has when the URL does not say
+// (pool_max_conns): jobs, pages and webhooks at once, one for River to listen, one
+// for what it alone may do and one to hear what it is told as the one that leads.
+const poolSize = 16
+
+// leastPostgres is the oldest PostgreSQL that its makers still mend.
+const leastPostgres = 140000
+
+// tries is how often a transaction is made that PostgreSQL gave up in favour of another.
+const tries = 5
+
+// pg is a PostgreSQL database, which any number of processes work.
+type pg struct {
+	pool    *pgxpool.Pool
+	db      *sql.DB // over the pool
+	session session
+	bell    bell
+	log     *slog.Logger
+}
+
+func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
+	conf, err := pgxpool.ParseConfig(cfg.Database)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err) // pgx leaves the password out
+	}
+	conn := conf.ConnConfig
+	name := fmt.Sprintf("postgres://%s/%s", net.JoinHostPort(conn.Host, strconv.Itoa(int(conn.Port))), conn.Database)
+	if !strings.Contains(cfg.Database, "pool_max_conns") {
+		conf.MaxConns = poolSize
+	}
+	if conn.ConnectTimeout == 0 {
+		conn.ConnectTimeout = 5 * time.Second
+	}
+	conn.RuntimeParams["application_name"] = "ortest"
+	// What a vanished machine holds must be free again within half a minute.
+	for key, value := range map[string]string{
+		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+		"idle_in_transaction_session_timeout": "60s",
+	} {
+		conn.RuntimeParams[key] = value
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, conf)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", name, err)
+	}
+	e := &pg{pool: pool, db: stdlib.OpenDBFromPool(pool), log: cfg.Log}
+	e.session = session{conf: conn, log: cfg.Log, held: make(map[string]context.CancelCauseFunc)}
+	if err := e.fits(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, e.explain(err)), e.close())
+	}
+	return &Store{db: e.db, read: e.db, engine: e, intake: newIntake(), name: name, log: cfg.Log}, nil
+}
+
+// fits refuses a server that would not keep what it is given, and a database
+// that is another program's.
+func (e *pg) fits(ctx context.Context) error {
+	var version int
+	var encoding string
+	const settings = `SELECT current_setting('server_version_num')::int, current_setting('server_encoding')`
+	if err := e.db.QueryRowContext(ctx, settings).Scan(&version, &encoding); err != nil {
+		return err
+	}
+	if version < leastPostgres {
+		return fmt.Errorf("its PostgreSQL is %d.%d: use %d or newer", version/10000, version%10000, leastPostgres/10000)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("its encoding is %s: create one with CREATE DATABASE ortest ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	var all int
+	const tables = `SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'`
+	if err := e.db.QueryRowContext(ctx, tables).Scan(&all); err != nil {
+		return err
+	}
+	ours, err := e.tables(ctx, versionTable, queueTable)
+	if err == nil && ours == 0 && all > 0 {
+		return errors.New("it is another program's: create a database for ortest alone")
+	}
+	return err
+}
+
+func (e *pg) dialect() goose.Dialect              { return goose.DialectPostgres }
+func (e *pg) driver() riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(e.db) }
+
+func (e *pg) worker(cfg *river.Config) (worker, error) {
+	// River listens; this is for jobs that are put off.
+	cfg.FetchPollInterval = 250 * time.Millisecond
+	return river.NewClient(riverpgxv5.New(e.pool), cfg)
+}
+
+func (e *pg) close() error {
+	e.session.close()
+	err := e.db.Close()
+	e.pool.Close()
+	return err
+}
+
+func (e *pg) tables(ctx context.Context, names ...string) (n int, err error) {
+	for _, name := range names {
+		var there bool
+		if err := e.db.QueryRowContext(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&there); err != nil {
+			return 0, err
+		}
+		n += bit(there)
+	}
+	return n, nil
+}
+
+// write makes a change in a transaction of its own; PostgreSQL itself lets those
+// that come at once share a flush of its log.
+func (e *pg) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+	for try := 1; ; try++ {
+		err := e.once(ctx, do)
+		var coded *pgconn.PgError
+		// serialization_failure, deadlock_detected: nothing of it was done.
+		if try == tries || !errors.As(err, &coded) || coded.Code != "40001" && coded.Code != "40P01" {
+			return err
+		}
+	}
+}
+
+func (e *pg) once(ctx context.Context, do func(tx *sql.Tx) error) error {
+	tx, err := e.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing; otherwise the first error counts
+	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// hold locks rows against changes. Not FOR UPDATE: rows that refer to them may be added.
+func (e *pg) hold(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
+	_, err := tx.ExecContext(ctx, query+` FOR NO KEY UPDATE`, args...)
+	return err
+}
+
+// work needs no right: the queue hands each job to one process.
+func (e *pg) work(context.Context) (func() error, error) { return func() error { return nil }, nil }
+
+// explain adds what to do to errors that a person can do something about.
+func (e *pg) explain(err error) error {
+	var coded *pgconn.PgError
+	var away *pgconn.ConnectError
+	switch {
+	case errors.As(err, &coded):
+		switch coded.Code {
+		case "3D000":
+			return fmt.Errorf("there is no such database: CREATE DATABASE it: %w", err)
+		case "28P01", "28000":
+			return fmt.Errorf("user or password is wrong, or pg_hba.conf does not let it in: %w", err)
+		case "42501":
+			return fmt.Errorf("the user must own the database: %w", err)
+		case "53100":
+			return fmt.Errorf("the database server's disk is full: make room: %w", err)
+		case "53300":
+			return fmt.Errorf("the server has no connection left: raise its max_connections, or lower pool_max_conns in the URL: %w", err)
+		}
+	case errors.As(err, &away):
+		return fmt.Errorf("the database server does not answer: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// How a session is kept.
+const (
+	watchEvery  = time.Second     // so long a right may be held that is lost
+	askWithin   = 5 * time.Second // what takes longer counts as lost
+	leadEvery   = time.Second     // a process asks whether it may lead
+	migrateWait = time.Minute     // for another process that migrates
+)
+
+// errBusy says that another process has the right.
+var errBusy = errors.New("another process has it")
+
+// session is a connection whose advisory locks are what this process alone may
+// do: PostgreSQL gives them up with the connection, so a successor of a killed
+// process need not wait. When the connection is lost, everything that was done
+// by these rights has its context ended.
+type session struct {
+	conf *pgx.ConnConfig
+	log  *slog.Logger
+	mu   sync.Mutex
+	conn *pgx.Conn // nil while there is none; it is no pool's, whose next user would have the locks
+	held map[string]context.CancelCauseFunc
+	stop context.CancelFunc // of the watch
+}
+
+// take takes the right to a key, or returns errBusy. The context ends when the
+// right is lost or the one given ends.
+func (s *session) take(ctx context.Context, key string) (owned context.Context, release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, twice := s.held[key]; twice {
+		return nil, nil, errBusy // the lock itself would let the same session in
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, nil, err
+	}
+	got := false
+	err = s.ask(ctx, func(ctx context.Context) error {
+		return s.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended(current_schema() || $1, 0))`, key).Scan(&got)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if !got {
+		return nil, nil, errBusy
+	}
+	owned, cancel := context.WithCancelCause(ctx)
+	s.held[key] = cancel
+	return owned, func() { s.release(key, cancel) }, nil
+}
+
+func (s *session) release(key string, cancel context.CancelCauseFunc) {
+	cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held[key] == nil {
+		return // lost, with the connection
+	}
+	delete(s.held, key)
+	_ = s.ask(context.Background(), func(ctx context.Context) error { // an error loses the connection, and the lock with it
+		_, err := s.conn.Exec(ctx, `SELECT pg_advisory_unlock(hashtextextended(current_schema() || $1, 0))`, key)
+		return err
+	})
+}
+
+// open makes the connection, and watches it until it is lost.
+func (s *session) open(ctx context.Context) error {
+	if s.conn != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, s.conf)
+	if err != nil {
+		return fmt.Errorf("connect for locks: %w", err)
+	}
+	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.conn, s.stop = conn, stop
+	go s.watch(watch)
+	return nil
+}
+
+func (s *session) watch(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		if ctx.Err() == nil {
+			_ = s.ask(ctx, func(ctx context.Context) error { // an error loses the connection, which is what is to be known
+				_, err := s.conn.Exec(ctx, `SELECT 1`)
+				return err
+			})
+		}
+		s.mu.Unlock()
+	}
+}
+
+// ask does something with the connection; an error loses it, since what it holds
+// is not known any more.
+func (s *session) ask(ctx context.Context, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
+	defer cancel()
+	err := do(ctx)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("lock in database: %w", err)
+	if len(s.held) > 0 {
+		s.log.Warn("the connection that holds this process's rights is lost; what it did by them stops", "rights", len(s.held), "err", err)
+	}
+	s.drop(err)
+	return err
+}
+
+func (s *session) drop(cause error) {
+	for key, cancel := range s.held {
+		cancel(cause)
+		delete(s.held, key)
+	}
+	if s.conn == nil {
+		return
+	}
+	s.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.conn.Close(ctx) // whatever it says, it is closed
+	s.conn = nil
+}
+
+func (s *session) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(nil)
+}
+
+func (e *pg) own(ctx context.Context, key string) (context.Context, func(), error) {
+	return e.session.take(ctx, " ortest "+key)
+}
+
+// migrating waits for another process that migrates.
+func (e *pg) migrating(ctx context.Context) (func() error, error) {
+	ctx, cancel := context.WithTimeout(ctx, migrateWait)
+	defer cancel()
+	for {
+		_, release, err := e.own(ctx, "migrate")
+		if err == nil {
+			return func() error { release(); return nil }, nil
+		}
+		if !errors.Is(err, errBusy) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.New("another ortest is migrating this database and does not come to an end: look at its log")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// lead waits until this process may lead, and leads until ctx ends or do errs.
+func (e *pg) lead(ctx context.Context, do func(ctx context.Context) error) error {
+	tick := time.NewTicker(leadEvery)
+	defer tick.Stop()
+	for said := ""; ; {
+		owned, release, err := e.own(ctx, "lead")
+		switch {
+		case err == nil:
+			e.log.Info("this process leads")
+			go e.listen(owned)
+			err = do(owned)
+			lost := owned.Err() != nil && ctx.Err() == nil
+			release()
+			if err != nil && !lost {
+				return err
+			}
+		case !errors.Is(err, errBusy) && ctx.Err() == nil && said != err.Error():
+			said = err.Error()
+			e.log.Warn("cannot ask whether this process leads", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
