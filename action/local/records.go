@@ -129,19 +129,20 @@ func (r *records) path(file, which, ext string) string {
 	return filepath.Join(r.dir, hex.EncodeToString(sum[:8])+"."+which+"."+ext)
 }
 
-func (r *records) has(file, which string) bool {
-	_, err := os.Stat(r.path(file, which, "json"))
-	return err == nil
-}
-
 // ended reports whether the run that counts is on record.
-func (r *records) ended(file string) bool { return r.has(file, recordLast) }
+func (r *records) ended(file string) bool { return r.one(file, recordLast) != nil }
 
 // besides reports whether a file has failed beside others.
-func (r *records) besides(file string) bool { return r.has(file, recordBeside) }
+func (r *records) besides(file string) bool { return r.one(file, recordBeside) != nil }
+
+// stored is what of a record is JSON.
+type stored struct {
+	File  report.FileResult `json:"file"`
+	Bytes int               `json:"bytes"` // of the log
+}
 
 func (r *records) write(which string, f report.FileResult, log []byte) error {
-	b, err := json.Marshal(f)
+	b, err := json.Marshal(stored{f, len(log)})
 	if err != nil {
 		return fmt.Errorf("record %s: %w", f.Path, err)
 	}
@@ -159,33 +160,30 @@ func (r *records) write(which string, f report.FileResult, log []byte) error {
 }
 
 // read returns the runs of a file that are on record, nil for none.
-func (r *records) read(file string) (last *record, beside *Beside, err error) {
-	if last, err = r.one(file, recordLast); err != nil {
-		return nil, nil, err
-	}
-	b, err := r.one(file, recordBeside)
-	if b != nil {
+func (r *records) read(file string) (last *record, beside *Beside) {
+	last = r.one(file, recordLast)
+	if b := r.one(file, recordBeside); b != nil {
 		beside = &Beside{b.File, b.Log}
 	}
-	return last, beside, err
+	return last, beside
 }
 
-func (r *records) one(file, which string) (*record, error) {
+// one reads a record. One that is damaged, as by a disk that was full or a machine that
+// lost its power, is none: the file runs again.
+func (r *records) one(file, which string) *record {
 	b, err := os.ReadFile(r.path(file, which, "json"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	rec := new(record)
-	if err == nil {
-		err = json.Unmarshal(b, &rec.File)
-	}
-	if err == nil {
-		rec.Log, err = os.ReadFile(r.path(file, which, "log"))
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read record of %s: %w; -f begins anew", file, err)
+		return nil
 	}
-	return rec, nil
+	var s stored
+	if err := json.Unmarshal(b, &s); err != nil || s.File.Path != file {
+		return nil
+	}
+	log, err := os.ReadFile(r.path(file, which, "log"))
+	if err != nil || len(log) != s.Bytes {
+		return nil
+	}
+	return &record{s.File, log}
 }
 
 func (r *records) remove() error {
