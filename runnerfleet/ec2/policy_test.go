@@ -2,12 +2,14 @@ package ec2_test
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -95,7 +97,8 @@ func TestPoliciesAllowWhatIsAskedAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := s.Asked()
-	for _, also := range []string{"ec2:DescribeSpotPriceHistory", "pricing:GetProducts"} { // AskPrice
+	// Of AskPrice, and where an arch has a placement or another machine its own list.
+	for _, also := range []string{"ec2:DescribeSpotPriceHistory", "pricing:GetProducts", "ec2:DeleteLaunchTemplate"} {
 		asked[also] = true
 	}
 	for call, others := range meant {
@@ -107,6 +110,26 @@ func TestPoliciesAllowWhatIsAskedAndNothingElse(t *testing.T) {
 	}
 	if got, want := sorted(readPolicy(t, "aws/bot-policy.json").actions(t)), sorted(asked); !slices.Equal(got, want) {
 		t.Errorf("bot may %q\nbot does %q", got, want)
+	}
+}
+
+func TestImageBuildNeedsItsOwnPolicyAlone(t *testing.T) {
+	s := builds("ortest: the image is ready\n", true)
+	s.Storing, s.Parameters = 0, map[string]string{"/aws/service/debian": "ami-stock"}
+	c := open(t, s, configure())
+	b := build()
+	b.Poll, b.From = time.Millisecond, "ssm:/aws/service/debian"
+	img, err := c.BuildImage(t.Context(), b)
+	if err == nil {
+		err = errors.Join(c.PromoteImage(t.Context(), img.ID), c.RemoveImage(t.Context(), img))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := s.Asked()
+	asked["ec2:CreateTags"] = true // of what is made
+	if got, want := sorted(readPolicy(t, "aws/image-policy.json").actions(t)), sorted(asked); !slices.Equal(got, want) {
+		t.Errorf("image build may %q\nimage build does %q", got, want)
 	}
 }
 
@@ -134,9 +157,9 @@ func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set))
 
 // What changes or ends something is held to the fleet's tag, or to the call that makes it.
 func TestPoliciesAreHeldToTheFleet(t *testing.T) {
-	for _, path := range []string{"aws/bot-policy.json", "aws/sweep-policy.json"} {
+	for _, path := range []string{"aws/bot-policy.json", "aws/image-policy.json", "aws/sweep-policy.json"} {
 		for _, s := range readPolicy(t, path).Statement {
-			open := slices.Contains([]string{"Look", "ReadImageParameters", "LaunchWithWhatTheTemplatesName"}, s.Sid)
+			open := slices.Contains([]string{"Look", "ReadImageParameters", "ReadStockImageParameters", "LaunchWithWhatTheTemplatesName", "LaunchWithWhatABuilderHas"}, s.Sid)
 			if s.Effect != "Allow" || !open && len(s.Condition["StringEquals"]) != 1 {
 				t.Errorf("%s: %s has condition %v", path, s.Sid, s.Condition)
 			}
@@ -162,7 +185,7 @@ func TestStackHasThePolicies(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(text), &stack); err != nil {
 		t.Fatal(err)
 	}
-	for name, path := range map[string]string{"BotPolicy": "aws/bot-policy.json", "SweepPolicy": "aws/sweep-policy.json"} {
+	for name, path := range map[string]string{"BotPolicy": "aws/bot-policy.json", "ImagePolicy": "aws/image-policy.json", "SweepPolicy": "aws/sweep-policy.json"} {
 		var want any
 		raw, err := os.ReadFile(path)
 		if err == nil {
