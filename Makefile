@@ -55,6 +55,8 @@ bench: build ## time parsing, packing and the HTML report ten times, and ortest 
 	@go test -count 1 -v -run '^TestBesideTheOldTool$$' ./plan/catalog | sed -n '/ request /,/times the least machines/p'
 	go test -run '^$$' -bench . -benchmem -count 10 ./report ./report/html ./report/opsboy ./plan/... | tee bin/bench.txt
 	go test -run '^$$' -bench '^BenchmarkParseBesideOld$$' -benchtime 1x -timeout 30m ./cmd/ortest
+	go test -run '^$$' -bench . -benchtime 5x ./runnerfleet/ec2
+	@go test -count 1 -v -run '^TestRunOnABadDay$$' ./runnerfleet/ec2 | grep -E 'goals on|FAIL|^ok'
 	go tool -modfile=tools.mod benchstat $(OLD) bin/bench.txt
 	.ci/bench-lanes
 
@@ -63,8 +65,8 @@ fuzz: go ## fuzz each target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME) $(PKG)
 
 .PHONY: soak
-soak: go ## days of a fleet with faults, SEEDS of them (10000), in virtual time
-	ORTEST_SEEDS=$(SEEDS) go test -run 'TestDaysOfFaults' -count 1 -timeout 60m ./runnerfleet/ec2
+soak: go ## whole days of bot, fleet, EC2 and GitHub with faults, SEEDS of them (10000), in virtual time
+	ORTEST_SEEDS=$(SEEDS) go test -run 'TestWholeDays' -count 1 -timeout 60m -v ./internal/days
 
 .PHONY: axe
 axe: test-packages check-packages build bin/axe.min.js ## hold the report's pages against WCAG 2.2 AA in Chromium, light and dark

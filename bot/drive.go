@@ -205,7 +205,9 @@ func label(p Piece) string { return workflows.Label(p.Nonce) }
 // watchJobs asks GitHub now and then how the jobs of unfinished pieces are, so
 // that a lost webhook, a job cancelled by hand or a refused one costs minutes, not the run.
 func (b *Bot) watchJobs(ctx context.Context, r Run) error {
-	if r.State != Running || !b.due(&b.looked, r.ID, cmp.Or(b.Poll, 15*time.Second)) {
+	// What a webhook failed to tell may take a twentieth of what the run took so far.
+	every := max(cmp.Or(b.Poll, 15*time.Second), b.Now().Sub(r.CreatedAt)/20)
+	if r.State != Running || !b.due(&b.looked, r.ID, every) {
 		return nil
 	}
 	for _, d := range r.Dispatch {
