@@ -13,6 +13,10 @@ import (
 // stay behind: a workflow's hold tokens.
 var inherited = []string{"PATH", "HOME", "USER", "LOGNAME"}
 
+// strictCore is what -c has each server of a suite begin with: lua-resty-core with
+// buffers so small that it has to let them grow, and traces that stitch at once.
+const strictCore = `jit.opt.start('minstitch=0') require('resty.core.base').set_string_buf_size(1) require('resty.core.regex').set_buf_grow_ratio(1)`
+
 // environs makes the environments of the build and of the tests from scratch.
 func (r *run) environs() {
 	base := map[string]string{
@@ -29,6 +33,9 @@ func (r *run) environs() {
 	goal := r.cfg.Project.Environ(r.cfg.Mode)
 	r.buildEnv = r.expanded(base, goal)
 	maps.Copy(goal, r.cfg.Project.Test.Env)
+	if r.cfg.Piece.Options.RestyCore && r.cfg.Project.Nginx != nil {
+		goal["TEST_NGINX_INIT_BY_LUA"] = strictCore
+	}
 	r.withServices(goal)
 	r.env = r.expanded(base, goal)
 }

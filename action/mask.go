@@ -2,7 +2,12 @@ package action
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"io"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,16 +29,43 @@ var reSecret = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|
 
 const hidden = "***"
 
-// secretsOf returns the values in an environment that its names call secret.
+// secretsOf returns the values in an environment that its names call secret, and how
+// they look when they are written in another way.
 func secretsOf(env []string) [][]byte {
 	var all [][]byte
 	for _, kv := range env {
 		name, value, _ := strings.Cut(kv, "=")
 		if len(value) >= minSecret && reSecret.MatchString(name) {
-			all = append(all, []byte(value))
+			for _, form := range forms(value) {
+				all = append(all, []byte(form))
+			}
 		}
 	}
-	slices.SortFunc(all, func(a, b []byte) int { return len(b) - len(a) })
+	slices.SortFunc(all, func(a, b []byte) int { return cmp.Or(len(b)-len(a), bytes.Compare(a, b)) })
+	return slices.CompactFunc(all, bytes.Equal)
+}
+
+// forms returns a secret as it is, quoted in JSON, in an address, in hexadecimal, and
+// what of it is the same in base64 whatever stands before and behind it.
+func forms(secret string) []string {
+	all := []string{secret, url.QueryEscape(secret), hex.EncodeToString([]byte(secret))}
+	for _, html := range []bool{false, true} {
+		var quoted strings.Builder
+		enc := json.NewEncoder(&quoted)
+		enc.SetEscapeHTML(html)
+		if enc.Encode(secret) == nil {
+			all = append(all, strings.Trim(quoted.String(), "\"\n"))
+		}
+	}
+	for shift := range 3 {
+		// The first characters hold bits of what stands before, the last of what follows.
+		whole := base64.StdEncoding.EncodeToString(append(make([]byte, shift), secret...))
+		first := []int{0, 2, 3}[shift]
+		last := (shift + len(secret)) * 8 / 6
+		if sure := whole[first:last]; len(sure) >= minSecret {
+			all = append(all, sure, strings.NewReplacer("+", "-", "/", "_").Replace(sure))
+		}
+	}
 	return all
 }
 

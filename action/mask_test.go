@@ -1,6 +1,10 @@
 package action
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -54,5 +58,30 @@ func TestNoSecretOfABuildIsTold(t *testing.T) {
 	}
 	if strings.Contains(logs, secret) || !strings.Contains(logs, "\nkey ***\n") || !strings.Contains(result.End.Reason, "error: ***") {
 		t.Errorf("%s\nthe reason: %s", logs, result.End.Reason)
+	}
+}
+
+func TestASecretIsHiddenInOtherWritings(t *testing.T) {
+	const secret = `p"ss/w+rd&\xy`
+	secrets := secretsOf([]string{"DB_PASSWORD=" + secret, "PATH=/usr/bin"})
+	for _, tt := range []struct{ name, text string }{
+		{"as it is", secret},
+		{"in JSON", fmt.Sprintf("%q", secret)},
+		{"in an address", url.QueryEscape(secret)},
+		{"in hexadecimal", hex.EncodeToString([]byte(secret))},
+		{"in base64", base64.StdEncoding.EncodeToString([]byte(secret))},
+		{"in base64 behind a byte", base64.StdEncoding.EncodeToString([]byte("a" + secret + "b"))},
+		{"in base64 behind two bytes", base64.StdEncoding.EncodeToString([]byte("ab" + secret))},
+		{"in base64 behind a user's name", base64.StdEncoding.EncodeToString([]byte("user:" + secret + "\n"))},
+		{"in the base64 of addresses", base64.URLEncoding.EncodeToString([]byte("user:" + secret))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := hide("> "+tt.text+" <", secrets); !strings.Contains(got, hidden) || len(got) > len("> *** <")+12 {
+				t.Errorf("%s is shown as %s", tt.text, got)
+			}
+		})
+	}
+	if got := hide("a line of /usr/bin", secrets); got != "a line of /usr/bin" {
+		t.Errorf("what is no secret is shown as %s", got)
 	}
 }
