@@ -3,22 +3,22 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ortest/ortest/bot/github"
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/ec2"
 	"github.com/ortest/ortest/runnerfleet/local"
-	"github.com/ortest/ortest/store"
 )
 
 // reaper is what the fleet commands may do to a cloud.
@@ -29,12 +29,15 @@ type reaper interface {
 
 // fleetFlags say which fleet is meant.
 type fleetFlags struct {
-	cloud, name, data string
+	cloud, name, data, config string
+
+	forge *github.Forge // of the configuration; nil where none is given
 }
 
 func (f *fleetFlags) add(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&f.cloud, "cloud", "ec2", "where the machines are: ec2 (region and credentials as every AWS tool reads them) or local")
 	cmd.PersistentFlags().StringVar(&f.name, "fleet", "ortest", "name of the fleet on EC2, as its machines are tagged")
+	cmd.PersistentFlags().StringVar(&f.config, "config", "", "configuration `FILE` of the bot, which says all of that; ls then asks GitHub as well")
 	cmd.PersistentFlags().StringVar(&f.data, "data", "", "data directory of the bot: its database, and the machines of a local fleet")
 }
 
@@ -51,8 +54,35 @@ func (a *app) fleet() *cobra.Command {
 	return cmd
 }
 
-// open returns the fleet's cloud.
+// configured takes from the bot's configuration what no flag says.
+func (f *fleetFlags) configured(cmd *cobra.Command) error {
+	if f.config == "" {
+		return nil
+	}
+	c, err := readServeConfig(f.config)
+	if err != nil {
+		return usage(err)
+	}
+	for flag, set := range map[string]func(){
+		"cloud": func() { f.cloud = c.Fleet.Cloud }, "fleet": func() { f.name = c.Fleet.EC2.Name }, "data": func() { f.data = c.Data },
+	} {
+		if !cmd.Flags().Changed(flag) {
+			set()
+		}
+	}
+	key, err := secret(c.GitHub.KeyFile, 1)
+	if err != nil {
+		return err
+	}
+	f.forge, err = github.New(github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, Log: slog.New(slog.DiscardHandler)})
+	return err
+}
+
+// openFleet returns the fleet's cloud.
 func (a *app) openFleet(cmd *cobra.Command, f *fleetFlags) (reaper, error) {
+	if err := f.configured(cmd); err != nil {
+		return nil, err
+	}
 	switch f.cloud {
 	case "ec2":
 		return ec2.OpenReaper(cmd.Context(), f.name)
@@ -72,7 +102,7 @@ func (a *app) openFleet(cmd *cobra.Command, f *fleetFlags) (reaper, error) {
 	return nil, usage(fmt.Errorf("--cloud %q is neither ec2 nor local", f.cloud))
 }
 
-// fleetRow is an instance as cloud and store have it.
+// fleetRow is an instance as the cloud, the bot's database and GitHub have it.
 type fleetRow struct {
 	CloudID  string            `json:"cloud_id,omitempty"`
 	Instance string            `json:"instance,omitempty"`
@@ -80,6 +110,7 @@ type fleetRow struct {
 	Store    runnerfleet.State `json:"store,omitempty"`
 	Launched time.Time         `json:"launched,omitzero"`
 	Deadline time.Time         `json:"deadline,omitzero"`
+	Runners  []fleetRunner     `json:"runners,omitempty"`
 	Differs  string            `json:"differs,omitempty"`
 }
 
@@ -87,8 +118,14 @@ func (a *app) fleetLs(f *fleetFlags) *cobra.Command {
 	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List the instances, as the cloud and as the bot's database have them",
-		Example: `  ortest fleet ls --fleet ortest
+		Short: "List the instances, as the cloud, the bot's database and GitHub have them",
+		Long: `List the instances, as the cloud, the bot's database (--data) and GitHub (--config) have them, side by side,
+and what differs: a machine that the database does not know or that outlives its instance, its run or its deadline,
+an instance that is not in the cloud, a runner that is registered and has no instance, or should be and is not.
+The three are looked at one after the other, so what has just begun or ended may differ for a moment.
+Exit code 1 when something differs.`,
+		Example: `  ortest fleet ls --config ortest.yaml
+  ortest fleet ls --fleet ortest --json
   ortest fleet ls --cloud local --data ~/.local/state/ortest/demo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -105,12 +142,17 @@ func (a *app) fleetLs(f *fleetFlags) *cobra.Command {
 					return r.Cloud != "running" && r.Differs == "" && (r.Store == "" || r.Store == runnerfleet.Gone)
 				})
 			}
+			write := func() error { return writeFleet(cmd, rows) }
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(append([]fleetRow{}, rows...))
+				write = func() error { return writeJSON(cmd.OutOrStdout(), append([]fleetRow{}, rows...)) }
 			}
-			return writeFleet(cmd, rows)
+			if err := write(); err != nil {
+				return err
+			}
+			if slices.ContainsFunc(rows, func(r fleetRow) bool { return r.Differs != "" }) {
+				return errBadVerdict
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -118,36 +160,36 @@ func (a *app) fleetLs(f *fleetFlags) *cobra.Command {
 	return cmd
 }
 
-// fleetRows puts what the cloud lists beside what the store knows.
+// fleetRows puts what the cloud lists beside what the store and GitHub know.
 func fleetRows(ctx context.Context, a *app, cmd *cobra.Command, f *fleetFlags, cloud reaper) ([]fleetRow, error) {
 	machines, err := cloud.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	stored, known, err := storedInstances(ctx, a, cmd, f)
+	known, err := a.fleetKnow(cmd, f)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	var rows []fleetRow
+	rows := known.rows()
 	listed := make(map[string]bool)
 	for _, m := range machines {
-		in, ok := stored[m.Instance]
+		in, ok := known.instances[m.Instance]
 		r := fleetRow{
 			CloudID: m.CloudID, Instance: m.Instance, Cloud: "ended", Store: in.State, Launched: m.LaunchedAt, Deadline: m.Deadline,
 		}
 		if m.Running {
-			r.Cloud = "running"
-			r.Differs = differs(m, in, known && !ok, now)
+			r.Cloud, r.Runners = "running", known.runners[m.Instance]
+			r.Differs = cmp.Or(differs(m, in, known.instances != nil && !ok, now), known.differs(in))
 			listed[m.Instance] = true
 		}
 		rows = append(rows, r)
 	}
-	for id, in := range stored {
+	for id, in := range known.instances {
 		if in.State != runnerfleet.Gone && !listed[id] {
 			rows = append(rows, fleetRow{
 				CloudID: in.CloudID, Instance: id, Cloud: "absent", Store: in.State, Launched: in.LaunchedAt, Deadline: in.Deadline,
-				Differs: "not in the cloud",
+				Runners: known.runners[id], Differs: absent(in),
 			})
 		}
 	}
@@ -155,6 +197,15 @@ func fleetRows(ctx context.Context, a *app, cmd *cobra.Command, f *fleetFlags, c
 		return cmp.Or(a.Launched.Compare(b.Launched), cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.CloudID, b.CloudID))
 	})
 	return rows, nil
+}
+
+// absent says what is wrong with an instance that the cloud does not list: nothing while
+// its launch waits for capacity.
+func absent(in runnerfleet.Instance) string {
+	if in.State == runnerfleet.Intended && in.CloudID == "" {
+		return ""
+	}
+	return "not in the cloud"
 }
 
 // differs says what is wrong with a machine that runs, or "".
@@ -170,40 +221,19 @@ func differs(m runnerfleet.Machine, in runnerfleet.Instance, unknown bool, now t
 	return ""
 }
 
-// storedInstances reads the bot's database; known is false when there is none to read.
-func storedInstances(ctx context.Context, a *app, cmd *cobra.Command, f *fleetFlags) (by map[string]runnerfleet.Instance, known bool, err error) {
-	if f.data == "" {
-		return nil, false, nil
-	}
-	path := databaseIn(f.data)
-	if err := isThere(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, false, usage(fmt.Errorf("--data: %s is not there", path))
-	}
-	s, err := store.Open(ctx, store.Config{Database: path, Log: a.log(cmd.ErrOrStderr())})
-	if err != nil {
-		return nil, false, err
-	}
-	defer s.Close()
-	all, err := s.Instances(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	by = make(map[string]runnerfleet.Instance, len(all))
-	for _, in := range all {
-		by[in.ID] = in
-	}
-	return by, true, nil
-}
-
 func writeFleet(cmd *cobra.Command, rows []fleetRow) error {
 	if len(rows) == 0 {
 		fmt.Fprintln(cmd.OutOrStdout(), "No instance.")
 		return nil
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "CLOUD ID\tINSTANCE\tCLOUD\tDATABASE\tLAUNCHED\tDEADLINE\tDIFFERS")
+	fmt.Fprintln(w, "CLOUD ID\tINSTANCE\tCLOUD\tDATABASE\tGITHUB\tLAUNCHED\tDEADLINE\tDIFFERS")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(r.CloudID), dash(r.Instance), r.Cloud, dash(string(r.Store)),
+		var at []string
+		for _, x := range r.Runners {
+			at = append(at, x.Name+" "+x.Status)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(r.CloudID), dash(r.Instance), r.Cloud, dash(string(r.Store)), dash(strings.Join(at, ", ")),
 			stamp(r.Launched), stamp(r.Deadline), dash(r.Differs))
 	}
 	return w.Flush()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/internal/ec2test"
 	"github.com/ortest/ortest/runnerfleet"
 )
@@ -63,13 +64,17 @@ func TestSweepEndsWhatIsPastItsDeadlineAndNothingElse(t *testing.T) {
 	aws.Fill(2, tags("ortest", -time.Hour))
 	aws.Fill(1, tags("ortest", time.Hour))
 	aws.Fill(1, tags("other", -time.Hour))
-	do := func(args ...string) string {
+	ask := func(want int, args ...string) string {
 		t.Helper()
 		var out, errOut bytes.Buffer
-		if code := run(t.Context(), args, strings.NewReader(""), &out, &errOut); code != exitGood {
-			t.Fatalf("%q: exit %d: %s", args, code, &errOut)
+		if code := run(t.Context(), args, strings.NewReader(""), &out, &errOut); code != want {
+			t.Fatalf("%q: exit %d, want %d: %s", args, code, want, &errOut)
 		}
 		return out.String()
+	}
+	do := func(args ...string) string {
+		t.Helper()
+		return ask(exitGood, args...)
 	}
 	states := func() (all []string) {
 		for _, in := range aws.Instances() {
@@ -81,7 +86,7 @@ func TestSweepEndsWhatIsPastItsDeadlineAndNothingElse(t *testing.T) {
 	if out := do("fleet", "sweep"); strings.Count(out, "would end") != 2 || slices.Contains(states(), "terminated") {
 		t.Errorf("dry run: %s, states %q", out, states())
 	}
-	if out := do("fleet", "ls"); strings.Count(out, "past its deadline") != 2 || strings.Count(out, "running") != 3 {
+	if out := ask(exitBad, "fleet", "ls"); strings.Count(out, "past its deadline") != 2 || strings.Count(out, "running") != 3 {
 		t.Errorf("ls: %s", out)
 	}
 	do("fleet", "sweep", "--yes")
@@ -90,5 +95,59 @@ func TestSweepEndsWhatIsPastItsDeadlineAndNothingElse(t *testing.T) {
 	}
 	if out := do("fleet", "sweep", "--yes"); out != "Nothing to end.\n" {
 		t.Errorf("again: %s", out)
+	}
+}
+
+func TestWhatDiffers(t *testing.T) {
+	k := fleetKnown{
+		runs: map[string]bool{"1": true}, missing: map[string]bool{"r1-b2-a1": true},
+		runners: map[string][]fleetRunner{
+			"": {{Repo: "o/r", Name: "ortest-9-p1-1-abcdefgh", Status: "offline"}}, "1-b3-a1": {{Status: "busy"}},
+		},
+	}
+	for _, tt := range []struct {
+		name string
+		in   runnerfleet.Instance
+		want string
+	}{
+		{"an instance of a run that lives", runnerfleet.Instance{ID: "1-b1-a1", Bucket: "1/b1"}, ""},
+		{"one of a run that does not", runnerfleet.Instance{ID: "2-b1-a1", Bucket: "2/b1"}, "instance without run"},
+		{"a canary is of no run", runnerfleet.Instance{ID: "image-x-a1", Bucket: "image/x"}, ""},
+		{"its runner should be registered", runnerfleet.Instance{ID: "r1-b2-a1", Bucket: "1/b2"}, "its runner is not on GitHub"},
+		{"GitHub says busy", runnerfleet.Instance{ID: "1-b3-a1", Bucket: "1/b3", State: runnerfleet.Idle}, "idle for the bot, busy for GitHub"},
+		{"and so does the bot", runnerfleet.Instance{ID: "1-b3-a1", Bucket: "1/b3", State: runnerfleet.Busy}, ""},
+	} {
+		if got := k.differs(tt.in); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if rows := k.rows(); len(rows) != 1 || rows[0].Differs != "runner without instance" {
+		t.Errorf("rows %+v", rows)
+	}
+	for in, want := range map[runnerfleet.State]string{runnerfleet.Intended: "", runnerfleet.Busy: "not in the cloud"} {
+		if got := absent(runnerfleet.Instance{State: in}); got != want {
+			t.Errorf("absent while %s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestFleetLsAsksGitHub holds the three views side by side, of a bot that serves.
+func TestFleetLsAsksGitHub(t *testing.T) {
+	p := newPlace(t, func(c *systemConfig) { machines(c, scripted(t)) })
+	all, err := p.sys.forge.Repositories(t.Context())
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	repo := all[0]
+	if _, _, err := p.sys.forge.MintRunner(t.Context(), repo, "ortest-9-p1-1-abcdefgh", "x"); err != nil {
+		t.Fatal(err)
+	}
+	var k fleetKnown
+	live := bot.Run{Repo: repo, Pieces: []bot.Piece{{State: bot.Assigned, Runner: 1 << 40, Instance: "9-b1-a1"}}}
+	if err := k.ask(t.Context(), p.sys.forge, []bot.Run{live, live}); err != nil {
+		t.Fatal(err)
+	}
+	if rows := k.rows(); len(rows) != 1 || rows[0].Runners[0].Name != "ortest-9-p1-1-abcdefgh" || rows[0].Runners[0].Status != "offline" || !k.missing["9-b1-a1"] {
+		t.Errorf("rows %+v, missing %v", rows, k.missing)
 	}
 }
