@@ -16,6 +16,7 @@ import (
 const (
 	pressedAgain = "rerequested"
 	rerunNew     = "rerun_new"
+	repeatNew    = "repeat_new"
 	proposeNew   = "propose_expect"
 )
 
@@ -23,7 +24,8 @@ const (
 // descriptions of 40.
 var buttons = []button{
 	{rerunNew, "Re-run new failures", "Run the goals with new failures again"},
-	{proposeNew, "Propose expectation", "Show the entries that would expect them"},
+	{repeatNew, "Repeat new ones ×5", "Run the files that newly failed 5 times"},
+	{proposeNew, "Propose expectation", "Open a pull request that expects them"},
 }
 
 // handleButton makes a pressed button a command of whoever pressed it. The
@@ -72,8 +74,10 @@ func buttonID(guid string) int64 {
 // buttonLine is what the button stands for, as a command line.
 func buttonLine(e ButtonEvent) string {
 	_, goal, _ := strings.Cut(e.Check, "ortest / ")
-	if e.Action == proposeNew {
-		return "button " + buttons[1].Label
+	for _, known := range buttons[1:] {
+		if e.Action == known.ID {
+			return "button " + known.Label
+		}
 	}
 	if goal == "" || goal == "verdict" || e.Action != pressedAgain {
 		return Prefix + " retry failed"
@@ -112,7 +116,7 @@ func (b *Bot) buttonRun(ctx context.Context, e ButtonEvent) (Run, error) {
 }
 
 func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error {
-	if role, err := b.role(ctx, c); err != nil || !mayWrite(role) {
+	if role, may, err := b.role(ctx, c); err != nil || !may {
 		return b.refuseRole(ctx, c, role, err)
 	}
 	view, err := b.View(ctx, r)
@@ -121,7 +125,7 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 	}
 	of := ofCheck(view.Goals, e.Check)
 	if e.Action == proposeNew {
-		return b.answer(ctx, c, proposed(b.proposal(c, r, of)))
+		return b.pressPropose(ctx, c, r, e.Check, of)
 	}
 	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
 	if err != nil {
@@ -131,6 +135,9 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 		if o.live() {
 			return b.answer(ctx, c, refusal(fmt.Sprintf("[run %s](%s) is not over yet", o.ID, b.runURL(o.ID))))
 		}
+	}
+	if e.Action == repeatNew {
+		return b.pressRepeat(ctx, c, r, of)
 	}
 	var failed, all []string
 	for _, g := range of {

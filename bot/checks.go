@@ -147,6 +147,16 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 		}
 	}
 	check.Title, check.Summary, check.Text = out.Title, out.Summary, out.Text
+	if out.Conclusion != "" {
+		mine := view.Goals
+		if c.Goal != "" {
+			mine = []html.GoalView{goal}
+		}
+		check.Summary = stable(mine) + check.Summary
+	}
+	if c.Proposed != "" {
+		check.Summary = "Proposed to be expected: " + c.Proposed + "\n\n" + check.Summary
+	}
 	for _, a := range out.Annotations {
 		check.Annotations = append(check.Annotations, Annotation(a))
 	}

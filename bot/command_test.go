@@ -157,8 +157,11 @@ func TestProposedEntriesAreValid(t *testing.T) {
 		{Kind: "memcheck", Class: report.New, File: "t/b.t", Name: "Invalid read"},
 		{Kind: "assert", Class: report.Expected, File: "t/c.t"},
 	}}}}
-	text := b.proposal(comment{CommentEvent: CommentEvent{Sender: "ada"}}, r, goals)
-	all, err := report.ReadExpectations("x.yaml", []byte(text))
+	text, err := with("x.yaml", nil, b.entries(comment{CommentEvent: CommentEvent{Sender: "ada"}}, r, goals))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := report.ReadExpectations("x.yaml", text)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%d entries, %v:\n%s", len(all), err, text)
 	}

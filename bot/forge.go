@@ -10,14 +10,23 @@ import (
 // Forge is GitHub as the bot needs it; bot/github implements it. Every call
 // may have taken effect although it returned an error.
 type Forge interface {
-	Conversation
-	Checks
-	Actions
-	Lists
+	conversation
+	checks
+	actions
+	lists
+	files
 }
 
-// Lists are what sweeps read: everything that webhooks may have failed to tell.
-type Lists interface {
+// files are what the bot reads and proposes of repositories, OWNER/NAME, with the
+// App's rights on the first one or its own installation.
+type files interface {
+	File(ctx context.Context, repo Repo, name, path string) ([]byte, error) // of the default branch; ErrGone when there is none
+	// OpenPull opens a pull request and returns its address; that of the open one when there is one.
+	OpenPull(ctx context.Context, repo Repo, name string, p Proposal) (url string, err error)
+}
+
+// lists are what sweeps read: everything that webhooks may have failed to tell.
+type lists interface {
 	Repositories(ctx context.Context) ([]Repo, error) // that the bot serves
 	// Heads returns the open pull requests that changed at since or later.
 	Heads(ctx context.Context, repo Repo, since time.Time) ([]PullEvent, error)
@@ -25,10 +34,12 @@ type Lists interface {
 	Texts(ctx context.Context, repo Repo, since time.Time) ([]CommentEvent, error)
 }
 
-// Conversation is a pull request and what is said on it.
-type Conversation interface {
+// conversation is a pull request and what is said on it.
+type conversation interface {
 	PullRequest(ctx context.Context, repo Repo, number int) (PullRequest, error)
 	Permission(ctx context.Context, repo Repo, login string) (role string, err error) // role_name: admin, maintain, write, triage, read, none, or a custom role
+	// Member reports whether somebody is in a team, ORG/SLUG, or one below it.
+	Member(ctx context.Context, repo Repo, team, login string) (bool, error)
 	Comments(ctx context.Context, repo Repo, number int, since time.Time) ([]Comment, error)
 	CreateComment(ctx context.Context, repo Repo, number int, body string) (id int64, err error)
 	UpdateComment(ctx context.Context, repo Repo, id int64, body string) error // ErrGone when somebody deleted it
@@ -38,8 +49,8 @@ type Conversation interface {
 	React(ctx context.Context, repo Repo, place string, id int64, content string) error
 }
 
-// Checks are the check runs of a commit.
-type Checks interface {
+// checks are the check runs of a commit.
+type checks interface {
 	CheckRuns(ctx context.Context, repo Repo, sha string) ([]CheckRun, error) // our own only
 	// CreateCheckRun may return an id and an error: it exists, but not all of its annotations.
 	CreateCheckRun(ctx context.Context, repo Repo, sha string, c CheckRun) (id int64, err error)
@@ -48,8 +59,8 @@ type Checks interface {
 	UpdateCheckRun(ctx context.Context, repo Repo, c CheckRun) error
 }
 
-// Actions are workflow runs and their runners.
-type Actions interface {
+// actions are workflow runs and their runners.
+type actions interface {
 	// Dispatch starts a workflow file of the default branch. It returns the workflow run's id.
 	Dispatch(ctx context.Context, repo Repo, workflow string, inputs map[string]string) (int64, error)
 	// FindWorkflowRun returns the id of the dispatched run whose name contains nonce, 0 when there is none.

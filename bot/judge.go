@@ -53,8 +53,8 @@ func (b *Bot) goalViews(ctx context.Context, r Run) ([]html.GoalView, error) {
 
 // result returns what a finished goal came to, judging it if nobody has yet.
 func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessage) (*report.GoalResult, error) {
-	var result report.GoalResult
 	if kept != nil {
+		var result report.GoalResult
 		if err := json.Unmarshal(kept, &result); err != nil {
 			return nil, fmt.Errorf("read result of %s, run %s: %w", goal, r.ID, err)
 		}
@@ -66,20 +66,36 @@ func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessa
 			Findings: []report.Finding{{Kind: "not_run", Class: report.NotRun, Name: why}},
 		}, nil
 	}
-	ev, err := b.Evidence(ctx, r, goal)
+	judge := b.judge
+	if r.Repeat > 0 {
+		judge = b.repeatedResult
+	}
+	result, err := judge(ctx, r, goal)
 	if err != nil {
 		return nil, err
 	}
-	same, err := b.sameCommit(ctx, r, goal)
-	if err != nil {
-		return nil, err
-	}
-	result = report.Judge(ev, b.expectations(r, goal), report.JudgeOptions{Now: b.Now(), Arch: r.Plan.Options.Arch, Same: same})
 	raw, err := json.Marshal(result)
 	if err != nil {
 		return nil, fmt.Errorf("keep result of %s, run %s: %w", goal, r.ID, err)
 	}
 	return &result, b.Store.PutResult(ctx, r.ID, goal, raw)
+}
+
+// judge weighs what a goal's pieces reported.
+func (b *Bot) judge(ctx context.Context, r Run, goal string) (report.GoalResult, error) {
+	ev, err := b.Evidence(ctx, r, goal)
+	if err != nil {
+		return report.GoalResult{}, err
+	}
+	same, err := b.sameCommit(ctx, r, goal)
+	if err != nil {
+		return report.GoalResult{}, err
+	}
+	exps, err := b.expectations(ctx, r, goal)
+	if err != nil {
+		return report.GoalResult{}, err
+	}
+	return report.Judge(ev, exps, report.JudgeOptions{Now: b.Now(), Arch: r.Plan.Options.Arch, Same: same}), nil
 }
 
 // sameCommit returns what the pull request's earlier runs of the same commits, arch and
@@ -93,7 +109,7 @@ func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.Goal
 	for _, o := range runs {
 		was, is := o.Plan.Options, r.Plan.Options
 		was.InstanceType, was.Force = is.InstanceType, is.Force
-		if o.ID == r.ID || o.Head != r.Head || was != is || !maps.Equal(o.Commits, r.Commits) || !slices.Contains(o.goals(), goal) {
+		if o.ID == r.ID || o.Repeat > 0 || o.Head != r.Head || was != is || !maps.Equal(o.Commits, r.Commits) || !slices.Contains(o.goals(), goal) {
 			continue
 		}
 		kept, err := b.Store.Results(ctx, o.ID)
@@ -160,10 +176,33 @@ func overall(goals []html.GoalView) report.Verdict {
 	return report.Overall(results)
 }
 
-// expectations returns those of a goal's project, read once for each revision of
-// the catalog. A list that cannot be read waives nothing.
-func (b *Bot) expectations(r Run, goal string) []report.Expectation {
+// expectations returns those of a goal's project: the catalog's, and those that
+// the repository has on its default branch, unless they are kept elsewhere for
+// all. A list that cannot be read waives nothing.
+func (b *Bot) expectations(ctx context.Context, r Run, goal string) ([]report.Expectation, error) {
 	_, project, _ := strings.Cut(goal, "-")
+	exps := b.listed(r, goal, project)
+	if b.settings().Expectations != "" {
+		return exps, nil
+	}
+	path := ownExpectations + "/" + project + ".yaml"
+	raw, err := b.Forge.File(ctx, r.Repo, r.Repo.String(), path)
+	if final(err) {
+		return exps, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	own, err := report.ReadExpectations(path, raw)
+	if err != nil {
+		b.Log.Error("expectations not read", "run", r.ID, "goal", goal, "err", err)
+		return exps, nil
+	}
+	return append(own, exps...), nil
+}
+
+// listed returns the catalog's, read once for each of its revisions.
+func (b *Bot) listed(r Run, goal, project string) []report.Expectation {
 	c := b.Catalog()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -36,16 +36,8 @@ func (b *Bot) plan(ctx context.Context, words []string) (planned, error) {
 
 // planGoals plans only these goals of what words ask for; none means all.
 func (b *Bot) planGoals(ctx context.Context, words, only []string) (planned, error) {
-	req, err := plan.ParseRequest(words)
+	req, c, err := b.request(words)
 	if err != nil {
-		return planned{}, err
-	}
-	set := b.settings()
-	if req.Limit == 0 {
-		req.Limit = cmp.Or(set.Limit, defaultLimit)
-	}
-	c := b.Catalog()
-	if err := errors.Join(set.Policy.Check(req), c.Check(req)); err != nil {
 		return planned{}, err
 	}
 	goals, dropped, err := c.Goals(req.Targets, req.Exclude)
@@ -68,6 +60,20 @@ func (b *Bot) planGoals(ctx context.Context, words, only []string) (planned, err
 		p.add(i, next)
 	}
 	return p, nil
+}
+
+// request reads a command's words, and the catalog that they are about.
+func (b *Bot) request(words []string) (plan.Request, *catalog.Catalog, error) {
+	req, err := plan.ParseRequest(words)
+	if err != nil {
+		return req, nil, err
+	}
+	set := b.settings()
+	if req.Limit == 0 {
+		req.Limit = cmp.Or(set.Limit, defaultLimit)
+	}
+	c := b.Catalog()
+	return req, c, errors.Join(set.Policy.Check(req), c.Check(req))
 }
 
 // add appends a stage's plan: the stages run one after another.

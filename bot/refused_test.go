@@ -118,7 +118,8 @@ func (g *guarded) Head(_ context.Context, _ Repo, name, branch string) (string, 
 	g.heads = append(g.heads, strings.TrimSuffix(name+"@"+branch, "@"))
 	return g.head[name], g.ask
 }
-func (g *guarded) DeleteComment(context.Context, Repo, int64) error { return nil }
+func (g *guarded) File(context.Context, Repo, string, string) ([]byte, error) { return nil, ErrGone }
+func (g *guarded) DeleteComment(context.Context, Repo, int64) error           { return nil }
 
 type noInstances struct{}
 

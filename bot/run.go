@@ -56,6 +56,7 @@ type Run struct {
 	Grants   string   `json:"grants,omitempty"`   // the offer that was taken up, by its answer
 	Words    []string `json:"words,omitempty"`    // of the request that was planned, without the verb
 	Of       string   `json:"of,omitempty"`       // run whose other results count here too
+	Repeat   int      `json:"repeat,omitempty"`   // how often it repeats what newly failed in that run; 0: it runs goals
 	Trail    []string `json:"trail,omitempty"`    // what was decided, in order, as sentences
 	// Commits are those of the other repositories that the run tests or builds
 	// with, by recipe.Source.Pin; "" is the newest when the job begins. nil: not fixed yet.
@@ -115,6 +116,8 @@ type Check struct {
 	Project string `json:"project,omitempty"`
 	ID      int64  `json:"id,omitempty"`
 	Shown   string `json:"shown,omitempty"` // hash of what was last written
+	// Proposed is where the expectations are proposed that somebody asked for.
+	Proposed string `json:"proposed,omitempty"`
 }
 
 // live reports whether the run still has something to do but report.

@@ -18,6 +18,10 @@ type Settings struct {
 	Maintenance string        // why no new run starts; "" in normal times
 	Kill        string        // why every run ends now; "" in normal times
 	Supersede   bool          // a push ends the pull request's runs of older commits
+	Teams       []string      // ORG/SLUG: who is in one of them may do what writers may
+	// Expectations is the repository, OWNER/NAME, of the catalog's expectations: new
+	// ones are proposed there. "" is each pull request's own, which then has some itself.
+	Expectations string
 
 	Command Budget // of one command
 	Pull    Budget // of a pull request, over all its runs

@@ -14,9 +14,10 @@ import (
 // start is a request that somebody may make, on its way to become a run.
 type start struct {
 	at        commit
-	words     []string // of the request, without the verb
-	goals     []string // of a repeat: those of its goals; none means all
-	of        string   // of a repeat: the run
+	words     []string            // of the request, without the verb
+	goals     []string            // of a repeat: those of its goals; none means all
+	of        string              // of a repeat: the run
+	files     map[string][]string // of new failures that are repeated: their files by goal
 	author    string
 	approved  string // who with write permission let it run
 	grants    string // the offer that is taken up
@@ -51,7 +52,7 @@ func (b *Bot) startTrusted(ctx context.Context, c comment, s start) error {
 	if by == "" {
 		a := stranger(c, role)
 		a.Body += "\n\nOr, having read what the commit does, they let it run with:\n\n" + fence(Prefix+" approve "+s.at.Head)
-		a.Offer = &offer{Words: s.words, Goals: s.goals, Of: s.of, Head: s.at.Head, Author: c.Sender, Wants: verbApprove}
+		a.Offer = &offer{Words: s.words, Goals: s.goals, Of: s.of, Files: s.files, Head: s.at.Head, Author: c.Sender, Wants: verbApprove}
 		return b.answer(ctx, c, a)
 	}
 	s.say("%s", how)
@@ -64,7 +65,7 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 	if why := b.settings().closed(); why != "" {
 		return b.answer(ctx, c, refusal(why))
 	}
-	p, err := b.planGoals(ctx, s.words, s.goals)
+	p, err := b.planOf(ctx, s)
 	if err != nil {
 		return b.answer(ctx, c, refusal(b.explain(s.words, err)))
 	}
@@ -85,7 +86,7 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 		}
 		if over != "" {
 			a := refusal(fmt.Sprintf("%s. If it is worth it, somebody who may write confirms:\n\n%s", over, fence(Prefix+" confirm")))
-			a.Offer = &offer{Words: s.words, Goals: s.goals, Of: s.of, Head: s.at.Head, Author: s.author, Wants: verbConfirm}
+			a.Offer = &offer{Words: s.words, Goals: s.goals, Of: s.of, Files: s.files, Head: s.at.Head, Author: s.author, Wants: verbConfirm}
 			return b.answer(ctx, c, a)
 		}
 	}
@@ -96,6 +97,13 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 	return nil
 }
 
+func (b *Bot) planOf(ctx context.Context, s start) (planned, error) {
+	if s.files != nil {
+		return b.planRepeats(ctx, s.words, s.files)
+	}
+	return b.planGoals(ctx, s.words, s.goals)
+}
+
 func (b *Bot) newRun(c comment, s start, p planned) Run {
 	now := b.Now()
 	r := Run{
@@ -104,6 +112,9 @@ func (b *Bot) newRun(c comment, s start, p planned) Run {
 		Grants: s.grants, Words: s.words, Of: s.of,
 		Plan: p.Plan, Catalog: p.revision, State: Accepted,
 		Lost: make([]int, len(p.Buckets)), CreatedAt: now,
+	}
+	if s.files != nil {
+		r.Repeat = repeats
 	}
 	r.Plan.Warnings = append(r.Plan.Warnings, b.elsewhere(r.Repo, p.Plan)...)
 	longest := make([]time.Duration, p.stages())
@@ -132,9 +143,12 @@ func (b *Bot) trailOf(c comment, s start, r Run) []string {
 	trail := []string{fmt.Sprintf("command %d, written at %s, known by %s", c.index+1, clock(c.At), cmp.Or(c.Source, "a button"))}
 	trail = append(trail, s.trail...)
 	trail = append(trail, fmt.Sprintf("commit %s: %s", s.at.Head, s.at.how))
-	if s.of != "" {
+	switch {
+	case r.Repeat > 0:
+		trail = append(trail, fmt.Sprintf("repeats the new failures of run %s in %s, %d times", s.of, count(len(r.goals()), "goal"), r.Repeat))
+	case s.of != "":
 		trail = append(trail, fmt.Sprintf("repeats %s of run %s", count(len(r.goals()), "goal"), s.of))
-	} else {
+	default:
 		trail = append(trail, "no other run of this commit does the same")
 	}
 	if s.confirmed {

@@ -40,12 +40,13 @@ func (a Answer) Owed() bool { return a.Posted == 0 || len(a.Cancels) > 0 && a.Po
 
 // offer is a request that was understood and not started.
 type offer struct {
-	Words  []string `json:"words"`           // of the request, without the verb
-	Goals  []string `json:"goals,omitempty"` // of a repeat: those of its goals
-	Of     string   `json:"of,omitempty"`    // of a repeat: the run
-	Head   string   `json:"head"`
-	Author string   `json:"author"`
-	Wants  verb     `json:"wants"` // approve or confirm
+	Words  []string            `json:"words"`           // of the request, without the verb
+	Goals  []string            `json:"goals,omitempty"` // of a repeat: those of its goals
+	Of     string              `json:"of,omitempty"`    // of a repeat: the run
+	Files  map[string][]string `json:"files,omitempty"` // of new failures that are repeated: their files by goal
+	Head   string              `json:"head"`
+	Author string              `json:"author"`
+	Wants  verb                `json:"wants"` // approve or confirm
 }
 
 // cancel is what was asked to end: a run, or goals of it.

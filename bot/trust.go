@@ -8,13 +8,25 @@ import (
 	"strings"
 )
 
-// role returns what the sender may do on the repository, as GitHub names it.
-func (b *Bot) role(ctx context.Context, c comment) (string, error) {
-	role, err := b.Forge.Permission(ctx, c.Repo, c.Sender)
-	if err != nil {
-		return "", fmt.Errorf("permission of %s: %w", c.Sender, err)
+// role returns what the sender is to the repository, and whether that lets them
+// start and stop runs: by the role as GitHub names it, or by a team of the settings.
+func (b *Bot) role(ctx context.Context, c comment) (role string, may bool, err error) {
+	if role, err = b.Forge.Permission(ctx, c.Repo, c.Sender); err != nil {
+		return "", false, fmt.Errorf("permission of %s: %w", c.Sender, err)
 	}
-	return role, nil
+	if mayWrite(role) {
+		return role, true, nil
+	}
+	for _, team := range b.settings().Teams {
+		is, err := b.Forge.Member(ctx, c.Repo, team, c.Sender)
+		if err != nil {
+			return "", false, fmt.Errorf("membership of %s in %s: %w", c.Sender, team, err)
+		}
+		if is {
+			return role + ", and is in " + team, true, nil
+		}
+	}
+	return role, false, nil
 }
 
 // mayWrite says which roles may start and stop runs. A custom role is not
@@ -75,10 +87,11 @@ func (b *Bot) fix(ctx context.Context, c comment) (at commit, ok bool, err error
 // trusted reports who lets a command run a commit: its sender, who may write,
 // or whoever approved the commit. The sentence says so; "" is nobody.
 func (b *Bot) trusted(ctx context.Context, c comment, head string) (role, by, how string, err error) {
-	if role, err = b.role(ctx, c); err != nil {
+	role, may, err := b.role(ctx, c)
+	if err != nil {
 		return "", "", "", err
 	}
-	if mayWrite(role) {
+	if may {
 		return role, c.Sender, fmt.Sprintf("%s has the role %s", c.Sender, role), nil
 	}
 	if by, err = b.Store.Approved(ctx, c.Repo, c.Number, head); err != nil || by == "" {
@@ -108,7 +121,7 @@ func (b *Bot) decideApprove(ctx context.Context, c comment, prefix string) error
 	if o == nil {
 		return b.answer(ctx, c, understood(fmt.Sprintf("%s is approved: anybody's commands may run it. No command waits for that.", code(at.Head))))
 	}
-	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, author: o.Author, approved: c.Sender, grants: name}
+	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: c.Sender, grants: name}
 	s.say("%s approved the commit that %s asked to run", c.Sender, o.Author)
 	return b.start(ctx, c, s)
 }
@@ -127,7 +140,7 @@ func (b *Bot) decideConfirm(ctx context.Context, c comment) error {
 	if o == nil {
 		return b.answer(ctx, c, refusal("nothing on this pull request waits to be confirmed for its head "+code(at.Head)))
 	}
-	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, author: o.Author, approved: c.Sender, grants: name, confirmed: true}
+	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: c.Sender, grants: name, confirmed: true}
 	s.say("%s confirmed it", c.Sender)
 	return b.start(ctx, c, s)
 }

@@ -51,7 +51,8 @@ type Forge struct {
 
 	mu         sync.Mutex
 	clients    map[bot.Repo]*gh.Client
-	transports map[int64]*transport // by installation
+	others     map[string]*gh.Client // whose tokens are for something else than runs
+	transports map[int64]*transport  // by installation
 }
 
 var _ bot.Forge = (*Forge)(nil)
@@ -129,6 +130,9 @@ func (f *Forge) client(repo bot.Repo) (*gh.Client, error) {
 func (f *Forge) of(installation int64) *transport {
 	t := f.transports[installation]
 	if t == nil {
+		if f.transports == nil {
+			f.transports = make(map[int64]*transport)
+		}
 		t = newTransport(f.cfg.Transport, f.cfg.Log)
 		f.transports[installation] = t
 	}

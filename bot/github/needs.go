@@ -31,9 +31,12 @@ func Needs() (permissions map[string]string, subscriptions []string) {
 }
 
 // permissions are what a token of ours may do.
-func permissions() *gh.InstallationPermissions {
+func permissions() *gh.InstallationPermissions { return granting(needed) }
+
+// granting is a table of permissions as GitHub's client wants it.
+func granting(table map[string]string) *gh.InstallationPermissions {
 	var p gh.InstallationPermissions
-	raw, err := json.Marshal(needed)
+	raw, err := json.Marshal(table)
 	if err == nil {
 		err = json.Unmarshal(raw, &p)
 	}

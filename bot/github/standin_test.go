@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -91,16 +90,16 @@ func newPlace(t *testing.T) *place {
 func (p *place) fill(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	workflow, err := os.ReadFile("../../workflows/ortest.yml")
-	if err != nil {
-		t.Fatal(err)
+	workflow := workflows.Files()[".github/workflows/ortest.yml"]
+	if workflow == nil {
+		t.Fatal("no workflow to install")
 	}
 	for login, kind := range map[string]string{"ortest-examples": "Organization", "maintainer": "User", "stranger": "User"} {
 		if _, err := p.hub.CreateUser(login, kind); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err = p.hub.CreateRepository(ctx, "ortest-examples/hello", map[string]string{"maintainer": "maintain"})
+	_, err := p.hub.CreateRepository(ctx, "ortest-examples/hello", map[string]string{"maintainer": "maintain"})
 	if err != nil {
 		t.Fatal(err)
 	}

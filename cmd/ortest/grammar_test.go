@@ -187,6 +187,140 @@ func TestButtons(t *testing.T) {
 	p.run(t, 3)
 }
 
+// TestNewFailuresAreRepeated presses the button that runs five times what newly
+// failed, and shows how often it failed.
+func TestNewFailuresAreRepeated(t *testing.T) {
+	t.Parallel()
+	act := scripted(t)
+	p := newPlace(t, func(c *systemConfig) { machines(c, act, scriptEnv+"="+scriptNews) })
+	p.ask(t, demoMaintainer, "/ortest t-hello")
+	p.press(t, "ortest / t-hello", "repeat_new", demoStranger)
+	p.run(t, 1)
+	p.press(t, "ortest / t-hello", "repeat_new", demoMaintainer)
+	r := p.run(t, 2)
+	if r.Repeat != 5 || r.Of != "1" || len(r.Pieces) != 5 {
+		t.Fatalf("the repeat is %+v", r)
+	}
+	for _, piece := range r.Pieces {
+		if len(piece.Files) != 1 || piece.Files[0] != scriptFiles[0] {
+			t.Errorf("%s runs %q", piece, piece.Files)
+		}
+	}
+	if c := p.check(t, "ortest / t-hello"); c.Conclusion != "failure" || !strings.Contains(c.Summary, "failed 3 of 5 times") {
+		t.Errorf("the check run ended as %s:\n%s", c.Conclusion, c.Summary)
+	}
+	p.ask(t, demoMaintainer, "/ortest why", "repeats the new failures of run 1", "5 times")
+	p.ask(t, demoMaintainer, "/ortest retry")
+	if r := p.run(t, 3); r.Of != "2" || len(r.Pieces) != 1 {
+		t.Errorf("the retry is %+v", r)
+	}
+}
+
+// TestAnExpectationIsProposed opens one pull request, however often the button is
+// pressed, and believes what was merged.
+func TestAnExpectationIsProposed(t *testing.T) {
+	t.Parallel()
+	act := scripted(t)
+	p := newPlace(t, func(c *systemConfig) { machines(c, act, scriptEnv+"="+scriptNews) })
+	p.ask(t, demoMaintainer, "/ortest t-hello")
+	for range 2 {
+		p.press(t, "ortest / t-hello", "propose_expect", demoMaintainer)
+	}
+	pulls, err := p.gh.Pulls(demoRepo)
+	if err != nil || len(pulls) != 2 {
+		t.Fatalf("%d pull requests, %v; want the demo's and one; said was %+v", len(pulls), err, p.talk(t).Comments)
+	}
+	made := pulls[0]
+	if made.Number == p.pull {
+		made = pulls[1]
+	}
+	const path = ".ortest/expectations/hello.yaml"
+	text, err := p.gh.FileAt(t.Context(), demoRepo, made.Head, path)
+	if err != nil || !strings.Contains(string(text), "expires: ") || !strings.Contains(string(text), scriptFiles[0]) {
+		t.Fatalf("the proposal has %q, %v", text, err)
+	}
+	if c := p.check(t, "ortest / t-hello"); !strings.Contains(c.Summary, fmt.Sprintf("/pull/%d", made.Number)) {
+		t.Errorf("the check run does not link it:\n%s", c.Summary)
+	}
+	if _, err := p.gh.Push(t.Context(), githubtest.Commit{
+		Repo: demoRepo, Branch: "main", Author: demoMaintainer, Message: "merge", Files: map[string]githubtest.File{path: {Data: text}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p.ask(t, demoMaintainer, "/ortest retry t-hello")
+	if c := p.check(t, "ortest / t-hello"); c.Conclusion != "success" {
+		t.Errorf("what is expected now ended as %s:\n%s", c.Conclusion, c.Summary)
+	}
+}
+
+// TestEveryReRunIsARetry presses GitHub's own buttons: a check run's, its suite's,
+// and the workflow run's.
+func TestEveryReRunIsARetry(t *testing.T) {
+	t.Parallel()
+	act := scripted(t)
+	p := newPlace(t, func(c *systemConfig) { machines(c, act, scriptEnv+"="+scriptNews) })
+	p.ask(t, demoMaintainer, "/ortest t-hello")
+	for i, again := range []func() error{
+		func() error { return p.gh.Rerequest(p.check(t, "ortest / t-hello").ID, demoMaintainer) },
+		func() error { return p.gh.RerequestSuite(demoRepo, p.head(t), demoMaintainer) },
+		func() error { return p.gh.Rerun(p.runs(t)[0].Dispatch[0].WorkflowRun, demoMaintainer) },
+		func() error { return p.gh.RequestAction(p.check(t, "ortest / t-hello").ID, "rerun_new", demoMaintainer) },
+	} {
+		if err := again(); err != nil {
+			t.Fatalf("button %d: %v", i, err)
+		}
+		p.settle(t)
+		if r := p.run(t, i+2); r.Of != fmt.Sprint(i+1) || r.Author != demoMaintainer {
+			t.Errorf("button %d: the run is %+v", i, r)
+		}
+	}
+}
+
+// TestATeamOfTheSettingsMayStartRuns, and nobody whom GitHub does not tell of.
+func TestATeamOfTheSettingsMayStartRuns(t *testing.T) {
+	t.Parallel()
+	act := scripted(t)
+	org, _, _ := strings.Cut(demoRepo, "/")
+	p := newPlace(t, func(c *systemConfig) {
+		machines(c, act)
+		c.Settings = func() bot.Settings { return bot.Settings{Teams: []string{"others/none", org + "/testers"}} }
+	})
+	p.ask(t, demoStranger, "/ortest t-hello", "yours is `read`")
+	if err := p.gh.SetTeam(org, "testers", []string{demoStranger}, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, func(context.Context) (string, error) { // that somebody is in no team is known for seconds
+		is, err := p.sys.forge.Member(t.Context(), p.runsRepo(t), org+"/testers", demoStranger)
+		if !is {
+			return "the membership is to be seen", err
+		}
+		return "", err
+	})
+	p.ask(t, demoStranger, "/ortest -f t-hello")
+	if r := p.run(t, 1); !strings.Contains(strings.Join(r.Trail, "\n"), "is in "+org+"/testers") {
+		t.Errorf("the trail is %q", r.Trail)
+	}
+}
+
+// runsRepo is the demo's repository as the bot knows it.
+func (p *place) runsRepo(t *testing.T) bot.Repo {
+	t.Helper()
+	all, err := p.sys.forge.Repositories(t.Context())
+	if err != nil || len(all) == 0 {
+		t.Fatalf("repositories %v, %v", all, err)
+	}
+	return all[0]
+}
+
+// press presses a check run's own button and waits.
+func (p *place) press(t *testing.T, check, button, who string) {
+	t.Helper()
+	if err := p.gh.RequestAction(p.check(t, check).ID, button, who); err != nil {
+		t.Fatal(err)
+	}
+	p.settle(t)
+}
+
 // check returns the newest check run of a name.
 func (p *place) check(t *testing.T, name string) githubtest.CheckRun {
 	t.Helper()
