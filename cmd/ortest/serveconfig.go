@@ -80,6 +80,8 @@ type liveConfig struct {
 	Maintenance string           `yaml:"maintenance"`
 	Kill        string           `yaml:"kill"`
 	Supersede   bool             `yaml:"supersede"`
+	Teams       []string         `yaml:"teams"`
+	Expects     string           `yaml:"expectations"`
 	Budgets     budgetConfig     `yaml:"budgets"`
 	Policy      policyConfig     `yaml:"policy"`
 }
@@ -216,6 +218,7 @@ func (c liveConfig) settings() bot.Settings {
 		Policy:      plan.Policy{InstanceTypes: c.Policy.InstanceTypes, Revisions: c.Policy.Revisions, CCOpts: c.Policy.CCOpts},
 		Limit:       time.Duration(c.Time) * time.Minute,
 		Maintenance: c.Maintenance, Kill: c.Kill, Supersede: c.Supersede,
+		Teams: c.Teams, Expectations: c.Expects,
 		Command: c.Budgets.Command, Pull: c.Budgets.Pull, User: c.Budgets.User, Day: c.Budgets.Day,
 	}
 }
