@@ -192,11 +192,6 @@ func (h *hub) CancelWorkflowRun(_ context.Context, _ bot.Repo, run int64) error 
 	})
 }
 
-// File is of a repository without files.
-func (h *hub) File(context.Context, bot.Repo, string, string) ([]byte, error) {
-	return nil, bot.ErrGone
-}
-
 func (h *hub) MintRunner(_ context.Context, _ bot.Repo, name, label string) (id int64, jit string, err error) {
 	return id, jit, h.call("mint", writes, func() error {
 		for _, r := range h.runners {
