@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) action() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "action",
 		Short: "Run one piece inside a workflow job",
 		Long:  "Run one piece inside a workflow job. action.yml calls it; the piece comes as INPUT_PIECE, results go to ORTEST_SPOOL. With ORTEST_LANES=1 each test file runs in a lane of its own, as it must beside other pieces.",
@@ -42,6 +42,8 @@ func (a *app) action() *cobra.Command {
 			}.Run(cmd.Context())
 		},
 	}
+	cmd.AddCommand(a.actionCommands()...)
+	return cmd
 }
 
 func lookup(c *catalog.Catalog, g plan.Goal) (plan.Project, plan.Mode, error) {

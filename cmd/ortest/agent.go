@@ -8,16 +8,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/internal/githubtest/runner"
+	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/agent"
 )
 
 func (a *app) agent() *cobra.Command {
-	var with string
+	var with, listed string
 	var lanes laneFlags
 	cmd := &cobra.Command{
-		Use:     "agent",
-		Short:   "Serve one bucket on this machine, then stop",
-		Long:    "Serve one bucket on this machine, then stop. A cloud starts it, and says in the environment (ORTEST_INSTANCE and so on) which instance it is.",
+		Use:   "agent",
+		Short: "Serve one bucket on this machine, then stop",
+		Long: "Serve one bucket on this machine, then stop. A cloud starts it, and says in the environment (ORTEST_INSTANCE and so on) which instance it is.\n\n" +
+			"With --list it needs no bot: it runs the pieces of that file, one after another, and removes the file first. The jobs keep their results as artifacts.",
 		Example: "  ortest agent --runner-dir /opt/actions-runner --runner 'bin/Runner.Listener run' --users ortest-lane-",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -25,7 +27,13 @@ func (a *app) agent() *cobra.Command {
 			if err != nil || len(argv) == 0 {
 				return usage(fmt.Errorf("--runner %q is no command line", with))
 			}
-			cfg, err := agent.FromEnv(os.Environ())
+			var list []runnerfleet.Assignment
+			cfg, err := agent.Config{}, error(nil)
+			if listed == "" {
+				cfg, err = agent.FromEnv(os.Environ())
+			} else {
+				cfg, list, err = listedAgent(listed)
+			}
 			if err != nil {
 				return usage(fmt.Errorf("%w; an instance's environment is set by its cloud", err))
 			}
@@ -33,9 +41,13 @@ func (a *app) agent() *cobra.Command {
 				return err
 			}
 			cfg.Runner, cfg.Log, cfg.Output = argv, a.log(cmd.ErrOrStderr()), os.Stderr
+			if list != nil {
+				return runList(cmd.Context(), cfg, list)
+			}
 			return agent.Run(cmd.Context(), cfg)
 		},
 	}
+	cmd.Flags().StringVar(&listed, "list", "", "run the pieces of `FILE`, without a bot")
 	cmd.Flags().StringVar(&with, "runner", "./run.sh", "command line of actions/runner, or of something that behaves like it")
 	lanes.addTo(cmd)
 	return cmd

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// audience is whom GitHub's statement about this job is for.
+const audience = "sts.amazonaws.com"
+
+// signIn gets the statement with which GitHub says which job this is, and puts it
+// where AWS's SDK looks: the SDK's own first call, AssumeRoleWithWebIdentity, makes
+// credentials of it that last an hour. Nothing is kept that lasts longer.
+func (b botless) signIn(ctx context.Context) error {
+	if os.Getenv("AWS_ACCESS_KEY_ID") != "" || os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
+		return nil // somebody has settled it
+	}
+	role, region := os.Getenv("ORTEST_AWS_ROLE"), os.Getenv("AWS_REGION")
+	if role == "" || region == "" {
+		return usage(fmt.Errorf("ORTEST_AWS_ROLE or AWS_REGION is empty: set the role that trusts this repository, and the region, under variables in %s and render the workflows again", settingsFile))
+	}
+	at, bearer := os.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), os.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+	if at == "" || bearer == "" {
+		return usage(errors.New("GitHub gives this job no identity: the job needs \"permissions: id-token: write\""))
+	}
+	statement, err := identity(ctx, at, bearer)
+	if err != nil {
+		return fmt.Errorf("ask GitHub for this job's identity: %w", err)
+	}
+	dir, err := os.MkdirTemp(os.Getenv("RUNNER_TEMP"), "ortest-aws-")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "identity")
+	if err := os.WriteFile(file, []byte(statement), 0o600); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"AWS_WEB_IDENTITY_TOKEN_FILE": file, "AWS_ROLE_ARN": role,
+		"AWS_ROLE_SESSION_NAME": "ortest-" + cmp.Or(os.Getenv("GITHUB_RUN_ID"), "0"),
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func identity(ctx context.Context, at, bearer string) (string, error) {
+	u, err := url.Parse(at)
+	if err != nil {
+		return "", err
+	}
+	q := u.Query()
+	q.Set("audience", audience)
+	u.RawQuery = q.Encode()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }() // only read
+	var said struct {
+		Value string `json:"value"`
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", errors.New(resp.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil || said.Value == "" {
+		return "", fmt.Errorf("the answer has no value: %w", cmp.Or(err, errors.New("it is empty")))
+	}
+	return said.Value, nil
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ortest/ortest/bot"
+	"github.com/ortest/ortest/bot/github"
+	"github.com/ortest/ortest/report"
+	"github.com/ortest/ortest/report/html"
+	"github.com/ortest/ortest/workflows"
+)
+
+// report judges what came back and shows it. A piece of which nothing came back is
+// incomplete; what came back of no piece of the plan counts nothing.
+func (b botless) report(ctx context.Context) error {
+	r, err := b.readRun()
+	if err != nil {
+		return err
+	}
+	pieces, err := plannedPieces(r.Stages)
+	if err != nil {
+		return err
+	}
+	if len(pieces) == 0 {
+		fmt.Fprintln(b.cmd.OutOrStdout(), "nothing was to be run")
+		return nil
+	}
+	dir, err := jobFolder("ORTEST_RESULTS", "ortest-results")
+	if err != nil {
+		return err
+	}
+	came, err := readResults(dir)
+	if err != nil {
+		return err
+	}
+	results, err := b.judge(pieces, came)
+	if err != nil {
+		return err
+	}
+	view := b.view(r, results)
+	if err := errors.Join(b.write(view, results), b.show(ctx, r, view, results)); err != nil {
+		return err
+	}
+	if v := report.Overall(results); v != report.Pass && v != report.Known {
+		return errBadVerdict
+	}
+	return nil
+}
+
+// plannedPieces reads the matrices of all stages.
+func plannedPieces(stages int) (all []workflows.Piece, err error) {
+	for i := range max(1, stages) {
+		name := "ORTEST_PIECES"
+		if i > 0 {
+			name = fmt.Sprintf("ORTEST_PIECES_%d", i+1)
+		}
+		var some []workflows.Piece
+		if err := json.Unmarshal([]byte(cmp.Or(os.Getenv(name), "[]")), &some); err != nil {
+			return nil, usage(fmt.Errorf("%s holds no matrix: %w", name, err))
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// readResults reads what pieces left, by the piece. Of two that say they are the
+// same one none is believed.
+func readResults(dir string) (map[string]report.PieceEvidence, error) {
+	dirs, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read results: %w", err)
+	}
+	all, twice := make(map[string]report.PieceEvidence), make(map[string]bool)
+	for _, d := range dirs {
+		at := filepath.Join(dir, d.Name())
+		raw, err := os.ReadFile(filepath.Join(at, pieceFile))
+		if err != nil {
+			continue // of no piece: it counts as one that did not come back
+		}
+		id := strings.TrimSpace(string(raw))
+		_, known := all[id]
+		twice[id] = twice[id] || known
+		all[id] = readEntries(at)
+	}
+	for id, is := range twice {
+		if is {
+			delete(all, id)
+		}
+	}
+	return all, nil
+}
+
+// readEntries reads a piece's entries in order, up to the first that is none.
+func readEntries(dir string) (ev report.PieceEvidence) {
+	for n := 0; ; n++ {
+		name := filepath.Join(dir, fmt.Sprintf("%06d", n))
+		meta, err := os.ReadFile(name + ".json")
+		if err != nil {
+			return ev
+		}
+		e, err := report.DecodeEntry(meta)
+		if err != nil || e.Seq != n {
+			return ev
+		}
+		log, err := os.ReadFile(name + ".log")
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return ev
+		}
+		ev.Entries, ev.Logs = append(ev.Entries, e), append(ev.Logs, log)
+	}
+}
+
+func (b botless) judge(pieces []workflows.Piece, came map[string]report.PieceEvidence) (results []report.GoalResult, err error) {
+	c, err := b.catalogHere()
+	if err != nil {
+		return nil, err
+	}
+	weigh := judging{catalog: c, known: map[string][]report.Expectation{}, now: time.Now()}
+	var goals []string
+	for _, p := range pieces {
+		if !slices.Contains(goals, p.Goal) {
+			goals = append(goals, p.Goal)
+		}
+	}
+	for _, goal := range goals {
+		ev := report.Evidence{Goal: goal}
+		for _, p := range pieces {
+			if p.Goal != goal {
+				continue
+			}
+			got, ok := came[p.ID]
+			if !ok {
+				ev.Trouble = append(ev.Trouble, "nothing came back of "+p.ID+": its job did not start, was ended, or lost its machine")
+			}
+			ev.Pieces = append(ev.Pieces, got)
+		}
+		exps, err := weigh.expects(goal)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, report.Judge(ev, exps, report.JudgeOptions{Now: weigh.now}))
+	}
+	return results, nil
+}
+
+func (b botless) view(r botlessRun, results []report.GoalResult) html.RunView {
+	server := cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com")
+	v := html.RunView{
+		ID: r.ID, Repo: r.Repo, Pull: r.Pull, Head: r.Head, Base: r.Base, Author: r.Author, Command: r.Command, State: "done",
+		Forge: server, URL: fmt.Sprintf("%s/%s/actions/runs/%d", server, r.Repo, r.Run), CreatedAt: r.At, EndedAt: time.Now(),
+	}
+	for i := range results {
+		v.Goals = append(v.Goals, html.GoalView{Goal: results[i].Goal, State: "done", Result: &results[i]})
+	}
+	return v
+}
+
+// write prints the results and puts them into the job's summary.
+func (b botless) write(view html.RunView, results []report.GoalResult) error {
+	_, err := fmt.Fprint(b.cmd.OutOrStdout(), html.Text(view))
+	return errors.Join(err, appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), html.JobSummary(view, results)))
+}
+
+// stickyMark tells our comment from others.
+const stickyMark = "<!-- ortest:without-bot -->"
+
+// maxChecks is how many goals get a check run of their own.
+const maxChecks = 20
+
+// show writes the check runs of the commit and, of a pull request, its comment.
+func (b botless) show(ctx context.Context, r botlessRun, view html.RunView, results []report.GoalResult) error {
+	forge, repo, err := b.forge()
+	if err != nil {
+		return err
+	}
+	errs := []error{b.check(ctx, forge, repo, r, "ortest / verdict", html.VerdictCheck(view, results))}
+	if r.Pull == 0 && strings.Contains(os.Getenv("GITHUB_WORKFLOW"), "release") {
+		errs = append(errs, b.check(ctx, forge, repo, r, "ortest / release", html.VerdictCheck(view, results)))
+	}
+	for _, g := range results {
+		if len(results) <= maxChecks {
+			errs = append(errs, b.check(ctx, forge, repo, r, "ortest / "+g.Goal, html.CheckRun(view, g)))
+		}
+	}
+	if r.Pull != 0 {
+		errs = append(errs, b.comment(ctx, forge, repo, r, html.Sticky(view)))
+	}
+	return errors.Join(errs...)
+}
+
+func (b botless) check(ctx context.Context, forge *github.Forge, repo bot.Repo, r botlessRun, name string, out html.CheckOutput) error {
+	c := bot.CheckRun{
+		Name: name, External: r.ID, Status: "completed", Conclusion: out.Conclusion, Title: out.Title, Summary: out.Summary, Text: out.Text,
+		StartedAt: r.At, CompletedAt: time.Now(), Details: fmt.Sprintf("%s/%s/actions/runs/%d", cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), r.Repo, r.Run),
+	}
+	for _, a := range out.Annotations {
+		c.Annotations = append(c.Annotations, bot.Annotation(a))
+	}
+	if _, err := forge.CreateCheckRun(ctx, repo, r.Head, c); err != nil {
+		return fmt.Errorf("check run %s: %w", name, err)
+	}
+	return nil
+}
+
+// comment writes the pull request's one comment, over the one that is there.
+func (b botless) comment(ctx context.Context, forge *github.Forge, repo bot.Repo, r botlessRun, body string) error {
+	all, err := forge.Comments(ctx, repo, r.Pull, time.Time{})
+	if err != nil {
+		return err
+	}
+	body = stickyMark + "\n" + body
+	for _, c := range all {
+		if c.Bot && strings.HasPrefix(c.Body, stickyMark) {
+			return forge.UpdateComment(ctx, repo, c.ID, body)
+		}
+	}
+	_, err = forge.CreateComment(ctx, repo, r.Pull, body)
+	return err
+}
