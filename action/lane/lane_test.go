@@ -152,6 +152,18 @@ func TestCPUTimeIsThatOfAllDescendants(t *testing.T) {
 	}
 }
 
+func TestALaneHasALoopbackAndNoWayOut(t *testing.T) {
+	const ask = `use IO::Socket::INET; $| = 1;
+		print join(" ", sort map { /^\s*(\w+):/ ? $1 : () } do { open my $f, "<", "/proc/net/dev"; <$f> }), "\n";
+		IO::Socket::INET->new(PeerAddr => "192.0.2.1:80", Timeout => 20) and die "connected"; print "$!\n";
+		my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:53", Listen => 1) or die "listen: $!"; print "listens\n"`
+	c := shell("")
+	c.Argv = []string{"/usr/bin/perl", "-e", ask}
+	if o, out := ran(t, Lane{}, c); out != "lo\nNetwork is unreachable\nlistens\n" {
+		t.Errorf("%+v\n%s", o, out)
+	}
+}
+
 func TestServices(t *testing.T) {
 	const server = `use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 7777, Listen => 5) or die;
 		while (my $c = $s->accept) { print $c "hello from $ENV{WHO}\n"; close $c }`
