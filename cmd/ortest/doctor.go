@@ -182,6 +182,8 @@ func (d *doctor) config(ctx context.Context, path string) error {
 	d.database(ctx, c)
 	d.runner(c)
 	d.listening(ctx, c)
+	d.source(c)
+	d.pages(c)
 	key, err := secret(c.GitHub.KeyFile, 1)
 	if err != nil {
 		return nil // said already

@@ -160,6 +160,9 @@ func (g bareRepository) git(ctx context.Context, args ...string) ([]byte, error)
 // fetch returns the branch's newest commit.
 func (g bareRepository) fetch(ctx context.Context, c repositoryConfig) (string, error) {
 	if _, err := os.Stat(g.dir); err != nil {
+		if err := os.MkdirAll(filepath.Dir(g.dir), 0o700); err != nil {
+			return "", err
+		}
 		if _, err := g.git(ctx, "init", "--bare", "--quiet"); err != nil {
 			return "", err
 		}

@@ -73,6 +73,11 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
+	tracer, err := cfg.Trace.open(cfg.URL, log)
+	if err != nil {
+		return err
+	}
+	sc.Stores = tracer.stores
 	sys, err := newSystem(ctx, sc)
 	if err != nil {
 		return err
@@ -89,6 +94,7 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 	g.Go(func() error { return serveHTTP(ctx, ln, sys.http) })
 	g.Go(func() error { return sys.run(ctx) })
 	g.Go(func() error { return live.run(ctx) })
+	g.Go(func() error { return tracer.run(ctx) })
 	return g.Wait()
 }
 

@@ -38,6 +38,7 @@ type serveConfig struct {
 	Fleet    fleetConfig  `yaml:"fleet"`
 	Pace     paceConfig   `yaml:"pace"`
 	Pages    pagesConfig  `yaml:"pages"`
+	Trace    traceConfig  `yaml:"trace"`
 	Log      string       `yaml:"log"` // text or json
 	Live     liveConfig   `yaml:"live"`
 }
@@ -120,7 +121,7 @@ func readServeConfig(path string) (serveConfig, error) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-	for _, p := range []*string{&c.Data, &c.Database, &c.GitHub.KeyFile, &c.GitHub.ClientSecret, &c.Fleet.KeyFile, &c.Fleet.EC2.Certificates, &c.Live.Catalog} {
+	for _, p := range []*string{&c.Data, &c.Database, &c.GitHub.KeyFile, &c.GitHub.ClientSecret, &c.Trace.HeaderFile, &c.Fleet.KeyFile, &c.Fleet.EC2.Certificates, &c.Live.Catalog} {
 		below(p)
 	}
 	if c.Database == "" {
@@ -171,6 +172,7 @@ func (c serveConfig) validate() error {
 	wrong(c.GitHub.KeyFile == "", "github.key_file: the file with the App's private key is missing")
 	wrong(len(c.GitHub.Secrets) == 0 || len(c.GitHub.Secrets) > 2, "github.webhook_secret_files: name one file, or two while the secret is changed")
 	c.Pages.validate(wrong, c.GitHub)
+	c.Trace.validate(wrong)
 	wrong(c.Fleet.Cloud != "local" && c.Fleet.Cloud != "ec2", "fleet.cloud: %q is none of: local, ec2", c.Fleet.Cloud)
 	if c.Fleet.Cloud == "ec2" {
 		c.Fleet.EC2.validate(wrong, c.URL)
@@ -233,7 +235,7 @@ func secret(path string, least int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read secret: %w", err)
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&^mayRead(path) != 0 {
 		return nil, fmt.Errorf("read secret: others may read %s; chmod 600 it", path)
 	}
 	b = []byte(strings.TrimSpace(string(b)))
@@ -241,4 +243,13 @@ func secret(path string, least int) ([]byte, error) {
 		return nil, fmt.Errorf("read secret: %s has %d bytes, want at least %d", path, len(b), least)
 	}
 	return b, nil
+}
+
+// mayRead is what a secret's mode may be. systemd's credentials are of root, and
+// their group bits are the bot's own right to read them.
+func mayRead(path string) os.FileMode {
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.Dir(path) == filepath.Clean(dir) {
+		return 0o740
+	}
+	return 0o700
 }

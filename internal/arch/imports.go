@@ -45,6 +45,7 @@ var rooms = []Room{
 	{"store", []string{"plan", "report", "runnerfleet", "bot"}},
 	{"bot", []string{"plan", "plan/catalog", "plan/recipe", "report", "report/html", "workflows", "runnerfleet", "runnerfleet/queue"}},
 	{"bot/github", []string{"bot", "report", "plan", "runnerfleet", "workflows"}},
+	{"bot/trace", []string{"bot", "plan", "runnerfleet"}},
 	{"bot/web", []string{"bot", "report", "report/html", "plan", "runnerfleet"}},
 	{"examples", nil},
 }
@@ -86,7 +87,7 @@ var (
 
 // folders are the whole top level; another one needs a decision record.
 var folders = []string{
-	"action", "bin", "bot", "cmd", "docs", "examples", "internal",
+	"action", "bin", "bot", "cmd", "deploy", "docs", "examples", "internal",
 	"plan", "report", "runnerfleet", "store", "workflows",
 }
 

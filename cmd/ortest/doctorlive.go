@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"time"
+)
+
+// source looks at the catalog that is in force, and at where newer ones come from.
+func (d *doctor) source(c serveConfig) {
+	const check = "catalog in force"
+	now, err := kept(c.Data).Current()
+	if err != nil {
+		d.bad(check, err.Error(), "ortest catalog revisions and rollback, with --data "+c.Data)
+		return
+	}
+	if _, err := mergeSettings(c.Live, now); err != nil {
+		d.bad(check, err.Error(), "mend settings.yaml where the catalog comes from")
+		return
+	}
+	d.ok(check, now.Revision)
+	f, err := readFeed(c.Data)
+	switch {
+	case err != nil:
+		d.bad("catalog source", err.Error(), "see the error")
+	case f.Refused != "":
+		d.bad("catalog source", fmt.Sprintf("%s was not taken at %s: %s", f.From, f.At.Format(time.DateTime), f.Refused), "mend it there; the revision above stays in force")
+	case f.From != "":
+		d.ok("catalog source", f.From)
+	}
+	if c.Live.Catalog != "" {
+		if _, err := readOverlay(c.Live.Catalog); err != nil {
+			d.bad("live.catalog", err.Error(), "mend it; until then the revision in force stays")
+		}
+	}
+	if c.Live.Repository.URL != "" {
+		if _, err := exec.LookPath("git"); err != nil {
+			d.bad("live.repository", err.Error(), "install git, which fetches it")
+		}
+	}
+}
+
+// pages looks at what people reach without and with a login.
+func (d *doctor) pages(c serveConfig) {
+	if c.GitHub.ClientSecret == "" {
+		d.skip("login", "nobody can log in to the pages; the audit log is for "+auditFor(c))
+		return
+	}
+	if _, err := secret(c.GitHub.ClientSecret, 8); err != nil {
+		d.bad("login", err.Error(), "see github.client_secret_file in the configuration")
+		return
+	}
+	d.ok("login", fmt.Sprintf("with GitHub, back to %s/login/callback; the audit log is for %s", c.URL, auditFor(c)))
+}
+
+func auditFor(c serveConfig) string {
+	switch {
+	case c.Pages.Audit != "":
+		return string(c.Pages.Audit)
+	case c.GitHub.ClientSecret != "":
+		return "maintainers"
+	}
+	return "everybody"
+}
