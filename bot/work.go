@@ -259,9 +259,6 @@ func (b *Bot) Lost(ctx context.Context, in runnerfleet.Instance) error {
 	}
 	for _, p := range r.Pieces {
 		if p.Instance == in.ID && p.State == Assigned {
-			if err := b.removeRunner(ctx, r.Repo, p.Runner); err != nil {
-				return err
-			}
 			if err := b.again(ctx, run, p.ID, p.Attempt, why); err != nil {
 				return err
 			}
@@ -273,8 +270,8 @@ func (b *Bot) Lost(ctx context.Context, in runnerfleet.Instance) error {
 	return b.advance(ctx, run, Occurrence{Kind: InstanceLost, Bucket: bucket, Attempt: in.Attempt, Why: why})
 }
 
-// removeRunner takes a lost instance's runner off GitHub's list. One that
-// GitHub thinks is busy goes by itself once its job is given up.
+// removeRunner takes the runner of an attempt that is over off GitHub's list. One
+// that GitHub thinks is busy goes by itself once its job is given up.
 func (b *Bot) removeRunner(ctx context.Context, repo Repo, id int64) error {
 	if id == 0 {
 		return nil
@@ -317,6 +314,15 @@ func (b *Bot) owned(ctx context.Context, in runnerfleet.Instance, piece string) 
 // again ends an attempt that its tests are not to blame for. The next one runs
 // the files that have not reported yet, as far as it is known which.
 func (b *Bot) again(ctx context.Context, run, id string, attempt int, why string) error {
+	r, err := b.Store.Run(ctx, run)
+	if err != nil {
+		return err
+	}
+	if p := r.Piece(id); p != nil && p.Attempt == attempt && p.State != Finished {
+		if err := b.removeRunner(ctx, r.Repo, p.Runner); err != nil {
+			return err
+		}
+	}
 	left, err := b.unfinishedFiles(ctx, run, id)
 	if err != nil {
 		return err
