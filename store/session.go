@@ -13,10 +13,11 @@ import (
 
 // How a session is kept.
 const (
-	watchEvery  = time.Second     // so long a right may be held that is lost
-	askWithin   = 5 * time.Second // what takes longer counts as lost
-	leadEvery   = time.Second     // a process asks whether it may lead
-	migrateWait = time.Minute     // for another process that migrates
+	watchEvery  = 50 * time.Millisecond // so long a right may be held that is lost, when the connection ended
+	askEvery    = time.Second           // and so long, with askWithin, when it only fell silent
+	askWithin   = 5 * time.Second       // what takes longer counts as lost
+	leadEvery   = time.Second           // a process asks whether it may lead
+	migrateWait = time.Minute           // for another process that migrates
 )
 
 // errBusy says that another process has the right.
@@ -95,6 +96,7 @@ func (s *session) open(ctx context.Context) error {
 func (s *session) watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	asked := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -102,7 +104,9 @@ func (s *session) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		s.mu.Lock()
-		if ctx.Err() == nil {
+		// The check is one system call; what is asked goes to the server and back.
+		if ctx.Err() == nil && (s.conn.PgConn().CheckConn() != nil || time.Since(asked) >= askEvery) {
+			asked = time.Now()
 			_ = s.ask(ctx, func(ctx context.Context) error { // an error loses the connection, which is what is to be known
 				_, err := s.conn.Exec(ctx, `SELECT 1`)
 				return err
@@ -178,10 +182,14 @@ func (e *pg) migrating(ctx context.Context) (func() error, error) {
 func (e *pg) lead(ctx context.Context, do func(ctx context.Context) error) error {
 	tick := time.NewTicker(leadEvery)
 	defer tick.Stop()
+	others := false
 	for said := ""; ; {
 		owned, release, err := e.own(ctx, "lead")
 		switch {
 		case err == nil:
+			if others { // the one before may only be about to notice that it leads no more
+				pause(owned, 4*watchEvery)
+			}
 			e.log.Info("this process leads")
 			go e.listen(owned)
 			err = do(owned)
@@ -190,7 +198,9 @@ func (e *pg) lead(ctx context.Context, do func(ctx context.Context) error) error
 			if err != nil && !lost {
 				return err
 			}
-		case !errors.Is(err, errBusy) && ctx.Err() == nil && said != err.Error():
+		case errors.Is(err, errBusy):
+			others = true
+		case ctx.Err() == nil && said != err.Error():
 			said = err.Error()
 			e.log.Warn("cannot ask whether this process leads", "err", err)
 		}
@@ -199,5 +209,12 @@ func (e *pg) lead(ctx context.Context, do func(ctx context.Context) error) error
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
