@@ -27,6 +27,9 @@ type ec2Config struct {
 	Types        map[string][]string `yaml:"types"`
 	Certificates string              `yaml:"certificates_file"`
 	Agents       map[string]string   `yaml:"agents"`
+	// Placement is by arch; Rates, by operation, are those of an account that AWS gave others.
+	Placement map[string]ec2.Placement `yaml:"placement"`
+	Rates     map[string]ec2.Rate      `yaml:"rates"`
 }
 
 // machineOf is what "uname -m" says on the machines of an arch. GitHub has no 32-bit
@@ -45,6 +48,14 @@ func (c ec2Config) validate(wrong func(is bool, format string, args ...any), url
 	}
 	for arch := range c.Types {
 		wrong(machineOf[arch] == "", "fleet.ec2.types: there is no arch %q", arch)
+	}
+	for arch, p := range c.Placement {
+		wrong(machineOf[arch] == "", "fleet.ec2.placement: there is no arch %q", arch)
+		err := p.Validate()
+		wrong(err != nil, "fleet.ec2.placement: %s: %v", arch, err)
+	}
+	for operation, r := range c.Rates {
+		wrong(r.Burst < 1 || r.PerSecond <= 0, "fleet.ec2.rates: %s: burst must be at least 1, per_second positive", operation)
 	}
 }
 
@@ -77,7 +88,7 @@ func (c ec2Config) open(ctx context.Context, s serveConfig, cat *catalog.Catalog
 	}
 	cfg := ec2.Config{
 		Fleet: c.Name, Arches: make(map[string]ec2.Arch), Subnets: c.Subnets, Groups: c.Groups, Owners: c.Owners,
-		AgentURL: s.URL, MaxAge: s.Fleet.MaxAge, Certificates: certificates, Notes: notes, Log: log,
+		AgentURL: s.URL, MaxAge: s.Fleet.MaxAge, Certificates: certificates, Notes: notes, Rates: c.Rates, Log: log,
 	}
 	for _, a := range cat.Arches() {
 		path, ok := binaries[machineOf[a.Name]]
@@ -89,7 +100,7 @@ func (c ec2Config) open(ctx context.Context, s serveConfig, cat *catalog.Catalog
 		if err != nil {
 			return nil, fmt.Errorf("read the agent of %s: %w", a.Name, err)
 		}
-		arch := ec2.Arch{Image: a.Image, Types: c.Types[a.Name], Spot: c.Spot, Digest: sum}
+		arch := ec2.Arch{Image: a.Image, Types: c.Types[a.Name], Spot: c.Spot, Digest: sum, Placement: c.Placement[a.Name]}
 		if image := c.Images[a.Name]; image != "" {
 			arch.Image = image
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,6 +165,9 @@ func (s *Server) runInstances(r request) (any, *failure) {
 	if fail != nil {
 		return nil, fail
 	}
+	if r.get("DryRun") == "true" {
+		return nil, &failure{http.StatusPreconditionFailed, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."}
+	}
 	in := &Instance{Type: r.get("InstanceType"), Subnet: r.get("SubnetId"), Market: "on-demand", Placement: make(map[string]string)}
 	for k := range r.form {
 		if strings.HasPrefix(k, "Placement.") || strings.HasPrefix(k, "CapacityReservationSpecification.") {
@@ -209,4 +213,41 @@ func (s *Server) Templates() (names []string) {
 		names = append(names, t.name)
 	}
 	return names
+}
+
+type subnetAnswer struct {
+	ID   string `xml:"subnetId"`
+	Zone string `xml:"availabilityZone"`
+}
+
+// describeSubnets takes every subnet for one in a zone of its own, unless its name says
+// that it is not there.
+func (s *Server) describeSubnets(r request) (any, *failure) {
+	var all []subnetAnswer
+	for _, id := range r.list("SubnetId") {
+		if strings.HasSuffix(id, "-none") {
+			return nil, bad("InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist", id)
+		}
+		all = append(all, subnetAnswer{id, "zone-" + id})
+	}
+	return struct {
+		All []subnetAnswer `xml:"subnetSet>item"`
+	}{all}, nil
+}
+
+type groupAnswer struct {
+	ID   string `xml:"groupId"`
+	Open []struct {
+		Protocol string `xml:"ipProtocol"`
+	} `xml:"ipPermissions>item"`
+}
+
+func (s *Server) describeGroups(r request) (any, *failure) {
+	var all []groupAnswer
+	for _, id := range r.list("GroupId") {
+		all = append(all, groupAnswer{ID: id})
+	}
+	return struct {
+		All []groupAnswer `xml:"securityGroupInfo>item"`
+	}{all}, nil
 }

@@ -44,6 +44,8 @@ type Server struct {
 	// why it then is none.
 	Storing    time.Duration
 	StoreFails string
+	// Forbid are actions that the caller has no permission for.
+	Forbid []string
 	// Throttle holds callers to AWS's published request buckets.
 	Throttle bool
 	// Fault is asked before an action is taken and after; an error cuts the connection,
@@ -270,6 +272,9 @@ func (s *Server) serve(action string, form url.Values) (any, *Instance, *failure
 	var answer any
 	before := len(s.instances)
 	fail := s.throttled(action)
+	if fail == nil && slices.Contains(s.Forbid, action) {
+		fail = &failure{http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation."}
+	}
 	if fail == nil {
 		answer, fail = s.act(action, request{form})
 	}
@@ -315,6 +320,10 @@ func (s *Server) act(action string, r request) (any, *failure) {
 		return s.deleteSnapshot(r)
 	case "DeleteTags":
 		return s.deleteTags(r)
+	case "DescribeSubnets":
+		return s.describeSubnets(r)
+	case "DescribeSecurityGroups":
+		return s.describeGroups(r)
 	case "DescribeInstances":
 		return s.describeInstances(r)
 	case "TerminateInstances":

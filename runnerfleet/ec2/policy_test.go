@@ -96,6 +96,11 @@ func TestPoliciesAllowWhatIsAskedAndNothingElse(t *testing.T) {
 	if err := c.Terminate(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
+	for _, f := range c.Check(t.Context()) {
+		if f.Err != nil {
+			t.Errorf("%s: %v", f.About, f.Err)
+		}
+	}
 	asked := s.Asked()
 	// Of AskPrice, and where an arch has a placement or another machine its own list.
 	for _, also := range []string{"ec2:DescribeSpotPriceHistory", "pricing:GetProducts", "ec2:DeleteLaunchTemplate"} {
