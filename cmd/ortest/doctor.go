@@ -52,7 +52,7 @@ func (a *app) doctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what is missing or wrong here",
 		Long: "Say what is missing or wrong here: programs, disk, catalog; and with a configuration the clock against GitHub's, the App's " +
-			"permissions and events, its webhook and that webhook's last deliveries, secrets, database and runner. Nothing is changed. " +
+			"permissions and events, its webhook and that webhook's last deliveries, secrets, database and runner; for a fleet on EC2 also network, images, quotas and what a launch needs. Nothing is changed. " +
 			"Exit code 1 when something is bad.",
 		Example: "  ortest doctor\n  ortest doctor --config ortest.yaml --json",
 		Args:    cobra.NoArgs,
@@ -182,6 +182,7 @@ func (d *doctor) config(ctx context.Context, path string) error {
 	d.database(ctx, c)
 	d.runner(c)
 	d.listening(ctx, c)
+	d.aws(ctx, c)
 	d.source(c)
 	d.pages(c)
 	key, err := secret(c.GitHub.KeyFile, 1)
