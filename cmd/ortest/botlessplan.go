@@ -86,7 +86,7 @@ func inStages(goals []plan.Goal, n int, atOnce bool) [][]plan.Goal {
 
 func (b botless) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req plan.Request, stages [][]plan.Goal) error {
 	out := b.cmd.OutOrStdout()
-	pieces, machines := 0, 0
+	var so made
 	for i := range ask.run.Stages {
 		suffix := ""
 		if i > 0 {
@@ -94,16 +94,15 @@ func (b botless) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req
 		}
 		matrix, fleet := []workflows.Piece{}, []botlessMachine{}
 		if i < len(stages) {
-			made, err := pack(ctx, c.InputFrom(req, stages[i], new(plan.History)))
+			p, err := pack(ctx, c.InputFrom(req, stages[i], new(plan.History)))
 			if err != nil {
 				return wrong(err)
 			}
-			if matrix, fleet, err = b.share(ask.run, c, made, pieces, machines); err != nil {
+			if matrix, fleet, err = so.share(ask.run, c, p); err != nil {
 				return err
 			}
 			fmt.Fprintf(out, "stage %d: %d jobs on %d machines\n", i+1, len(matrix), len(fleet))
 		}
-		pieces, machines = pieces+len(matrix), machines+len(fleet)
 		if len(matrix) > maxMatrix {
 			return usage(fmt.Errorf("stage %d would have %d jobs, and GitHub makes at most %d of a matrix: name fewer targets or a longer -t; the bot cuts them into several workflow runs", i+1, len(matrix), maxMatrix))
 		}
@@ -127,23 +126,27 @@ func (b botless) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req
 	if err != nil {
 		return err
 	}
-	summary := fmt.Sprintf("### ortest\n\n%d jobs on %d machines test <code>%s</code>.\n", pieces, machines, ask.run.Head)
+	summary := fmt.Sprintf("### ortest\n\n%d jobs on %d machines test <code>%s</code>.\n", so.pieces, so.machines, ask.run.Head)
 	return errors.Join(output("run", text), appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), summary))
 }
 
+// made counts what a plan has so far: names are numbered through all stages.
+type made struct{ pieces, machines int }
+
 // share makes jobs of a plan's pieces, and machines of its buckets.
-func (b botless) share(run botlessRun, c *catalog.Catalog, made plan.Plan, pieces, machines int) (matrix []workflows.Piece, fleet []botlessMachine, err error) {
-	for i, bucket := range made.Buckets {
-		m := botlessMachine{ID: fmt.Sprintf("b%d", machines+i+1), Arch: run.Options.Arch, Type: run.Options.InstanceType, Minutes: 30}
+func (so *made) share(run botlessRun, c *catalog.Catalog, p plan.Plan) (matrix []workflows.Piece, fleet []botlessMachine, err error) {
+	for _, bucket := range p.Buckets {
+		so.machines++
+		m := botlessMachine{ID: fmt.Sprintf("b%d", so.machines), Arch: run.Options.Arch, Type: run.Options.InstanceType, Minutes: 30}
 		for _, p := range bucket.Pieces {
-			pieces++
+			so.pieces++
 			project, ok := c.Project(p.Goal.Project)
 			if !ok {
 				return nil, nil, fmt.Errorf("catalog %s has no project %s", c.Revision, p.Goal.Project)
 			}
 			minutes := int(max(2*p.Estimate, 30*time.Minute) / time.Minute)
 			leg := workflows.Piece{
-				ID: fmt.Sprintf("%s/p%d/1", run.ID, pieces), Label: workflows.Label(randomHex()[:32]), Goal: p.Goal.String(),
+				ID: fmt.Sprintf("%s/p%d/1", run.ID, so.pieces), Label: workflows.Label(randomHex()[:32]), Goal: p.Goal.String(),
 				Repo: strings.TrimSuffix(strings.TrimPrefix(project.Repo, "https://github.com/"), ".git"), Files: p.Files, Options: run.Options, Timeout: minutes,
 			}
 			if strings.EqualFold(leg.Repo, run.Repo) {

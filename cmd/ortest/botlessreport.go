@@ -182,22 +182,31 @@ func (b botless) show(ctx context.Context, r botlessRun, view html.RunView, resu
 	if err != nil {
 		return err
 	}
-	errs := []error{b.check(ctx, forge, repo, r, "ortest / verdict", html.VerdictCheck(view, results))}
+	at := botlessPage{forge, repo, r}
+	errs := []error{at.check(ctx, "ortest / verdict", html.VerdictCheck(view, results))}
 	if r.Pull == 0 && strings.Contains(os.Getenv("GITHUB_WORKFLOW"), "release") {
-		errs = append(errs, b.check(ctx, forge, repo, r, "ortest / release", html.VerdictCheck(view, results)))
+		errs = append(errs, at.check(ctx, "ortest / release", html.VerdictCheck(view, results)))
 	}
 	for _, g := range results {
 		if len(results) <= maxChecks {
-			errs = append(errs, b.check(ctx, forge, repo, r, "ortest / "+g.Goal, html.CheckRun(view, g)))
+			errs = append(errs, at.check(ctx, "ortest / "+g.Goal, html.CheckRun(view, g)))
 		}
 	}
 	if r.Pull != 0 {
-		errs = append(errs, b.comment(ctx, forge, repo, r, html.Sticky(view)))
+		errs = append(errs, at.comment(ctx, html.Sticky(view)))
 	}
 	return errors.Join(errs...)
 }
 
-func (b botless) check(ctx context.Context, forge *github.Forge, repo bot.Repo, r botlessRun, name string, out html.CheckOutput) error {
+// botlessPage is where a run is shown.
+type botlessPage struct {
+	forge *github.Forge
+	repo  bot.Repo
+	run   botlessRun
+}
+
+func (at botlessPage) check(ctx context.Context, name string, out html.CheckOutput) error {
+	r := at.run
 	c := bot.CheckRun{
 		Name: name, External: r.ID, Status: "completed", Conclusion: out.Conclusion, Title: out.Title, Summary: out.Summary, Text: out.Text,
 		StartedAt: r.At, CompletedAt: time.Now(), Details: fmt.Sprintf("%s/%s/actions/runs/%d", cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), r.Repo, r.Run),
@@ -205,24 +214,24 @@ func (b botless) check(ctx context.Context, forge *github.Forge, repo bot.Repo, 
 	for _, a := range out.Annotations {
 		c.Annotations = append(c.Annotations, bot.Annotation(a))
 	}
-	if _, err := forge.CreateCheckRun(ctx, repo, r.Head, c); err != nil {
+	if _, err := at.forge.CreateCheckRun(ctx, at.repo, r.Head, c); err != nil {
 		return fmt.Errorf("check run %s: %w", name, err)
 	}
 	return nil
 }
 
 // comment writes the pull request's one comment, over the one that is there.
-func (b botless) comment(ctx context.Context, forge *github.Forge, repo bot.Repo, r botlessRun, body string) error {
-	all, err := forge.Comments(ctx, repo, r.Pull, time.Time{})
+func (at botlessPage) comment(ctx context.Context, body string) error {
+	all, err := at.forge.Comments(ctx, at.repo, at.run.Pull, time.Time{})
 	if err != nil {
 		return err
 	}
 	body = stickyMark + "\n" + body
 	for _, c := range all {
 		if c.Bot && strings.HasPrefix(c.Body, stickyMark) {
-			return forge.UpdateComment(ctx, repo, c.ID, body)
+			return at.forge.UpdateComment(ctx, at.repo, c.ID, body)
 		}
 	}
-	_, err = forge.CreateComment(ctx, repo, r.Pull, body)
+	_, err = at.forge.CreateComment(ctx, at.repo, at.run.Pull, body)
 	return err
 }

@@ -216,7 +216,7 @@ func (a *artifacts) send(ctx context.Context, method, at string, body []byte, he
 	for pause := time.Second; ; pause *= 2 {
 		var again bool
 		answer, again, err = a.once(ctx, method, at, body, header)
-		if err == nil || !again || pause > 16*time.Second {
+		if err == nil || !again || pause > 4*time.Second {
 			return answer, err
 		}
 		select {

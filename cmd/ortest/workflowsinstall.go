@@ -95,10 +95,10 @@ func (a *app) install(cmd *cobra.Command, f *installFlags, name string) error {
 	if err != nil {
 		return usage(err)
 	}
-	return a.propose(cmd, forge, repo, p, f)
+	return f.propose(cmd, forge, repo, p)
 }
 
-func (a *app) propose(cmd *cobra.Command, forge *github.Forge, repo bot.Repo, p github.Proposal, f *installFlags) error {
+func (f *installFlags) propose(cmd *cobra.Command, forge *github.Forge, repo bot.Repo, p github.Proposal) error {
 	do := forge.Propose
 	if f.dry {
 		do = func(ctx context.Context, repo bot.Repo, p github.Proposal) (out github.Proposed, err error) {
