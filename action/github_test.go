@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,8 +224,11 @@ func TestActionFile(t *testing.T) {
 				t.Errorf("output %s is %q, want %q", m[1], got, want)
 			}
 		}
-		if len(file.Outputs) != len(written) {
-			t.Errorf("%d outputs are declared, %d written", len(file.Outputs), len(written))
+		planned := regexp.MustCompile(`^(run|(pieces|machines)(-[23])?)$`) // of the command plan
+		for name := range file.Outputs {
+			if !planned.MatchString(name) && !slices.ContainsFunc(written, func(m []string) bool { return m[1] == name }) {
+				t.Errorf("output %s is declared, and nobody writes it", name)
+			}
 		}
 	})
 	t.Run("the piece comes by the environment, never in the script", func(t *testing.T) {

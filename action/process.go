@@ -81,9 +81,10 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	if err != nil {
 		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], err)
 	}
-	sink := &capped{w: out, left: c.output, full: make(chan struct{})}
+	full := make(chan struct{})
+	sink := &lane.Capped{W: out, Left: c.output, Full: func() { close(full) }}
 	var copying sync.WaitGroup
-	copying.Go(func() { sink.copy(reader) })
+	copying.Go(func() { sink.Copy(reader) })
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 
@@ -91,7 +92,7 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	var orphans time.Duration
 	var reaping sync.WaitGroup
 	reaping.Go(func() { orphans = p.reapOrphans(cmd.Process.Pid, over) })
-	o := p.await(ctx, cmd.Process.Pid, c.limit, sink.full, ended)
+	o := p.await(ctx, cmd.Process.Pid, c.limit, full, ended)
 	close(over)
 	reaping.Wait()
 	o.wall = time.Since(start)
@@ -103,7 +104,7 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	_ = reader.SetReadDeadline(time.Now().Add(time.Second))
 	copying.Wait()
 	// It may have ended by itself before anyone saw that it printed too much.
-	o.tooMuch = sink.left < 0
+	o.tooMuch = sink.Left < 0
 
 	state := cmd.ProcessState
 	o.cpu = state.UserTime() + state.SystemTime() + orphans + swept
@@ -111,7 +112,7 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		o.signal = unix.SignalName(status.Signal())
 	}
-	return o, errors.Join(ctx.Err(), sink.err)
+	return o, errors.Join(ctx.Err(), sink.Err)
 }
 
 // await waits for the end of a process, or brings it about.
@@ -148,41 +149,4 @@ func (p *procs) await(ctx context.Context, pid int, limit time.Duration, full <-
 func lookPath(name string, env []string) string {
 	r := run{env: env}
 	return r.program(name)
-}
-
-// capped passes on so many bytes and then drops the rest, closing full.
-type capped struct {
-	w    io.Writer
-	left int64
-	full chan struct{}
-	err  error
-}
-
-func (c *capped) copy(r io.Reader) {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := r.Read(buf)
-		c.write(buf[:n])
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (c *capped) write(b []byte) {
-	if c.left < 0 {
-		return
-	}
-	over := int64(len(b)) > c.left
-	if over {
-		b = b[:c.left]
-	}
-	if _, err := c.w.Write(b); err != nil && c.err == nil {
-		c.err = fmt.Errorf("write log: %w", err)
-	}
-	c.left -= int64(len(b))
-	if over {
-		c.left = -1
-		close(c.full)
-	}
 }

@@ -97,9 +97,9 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 	if l.Begun != nil {
 		l.Begun(p.cmd.Process.Pid)
 	}
-	sink := &capped{w: out, left: c.Output, full: p.hangUp}
+	sink := &Capped{W: out, Left: c.Output, Full: p.hangUp}
 	var work sync.WaitGroup
-	work.Go(func() { sink.copy(p.output) })
+	work.Go(func() { sink.Copy(p.output) })
 	var told report
 	var broken error
 	work.Go(func() { broken = json.NewDecoder(p.told).Decode(&told) })
@@ -110,14 +110,14 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 	switch {
 	case ctx.Err() != nil:
 		return Outcome{}, ctx.Err()
-	case sink.err != nil:
-		return Outcome{}, sink.err
+	case sink.Err != nil:
+		return Outcome{}, sink.Err
 	case told.Failed != "":
 		return Outcome{}, errors.New(told.Failed)
-	case broken != nil && sink.left >= 0:
+	case broken != nil && sink.Left >= 0:
 		return Outcome{}, fmt.Errorf("lane was lost: %w", errors.Join(err, broken))
 	}
-	if o := &told.Outcome; sink.left < 0 {
+	if o := &told.Outcome; sink.Left < 0 {
 		// With its output cut, nothing says how it ended.
 		o.TooMuch, o.Exit, o.Signal = true, -1, "SIGKILL"
 	}
@@ -212,16 +212,18 @@ func attributes(uid, gid int) *syscall.SysProcAttr {
 	return a
 }
 
-// capped passes on so many bytes, then drops the rest and says once that it
-// is full.
-type capped struct {
-	w    io.Writer
-	left int64 // -1 when there was more
-	full func()
-	err  error
+// Capped passes on so many bytes and drops the rest. W, Left and Full are required.
+type Capped struct {
+	W    io.Writer
+	Left int64  // that may still be passed on; -1 when there was more
+	Full func() // is called once, when there was more or W failed
+	Err  error  // of W
+
+	once sync.Once
 }
 
-func (c *capped) copy(r io.Reader) {
+// Copy reads to the end of r, whatever may be passed on of it.
+func (c *Capped) Copy(r io.Reader) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(buf)
@@ -232,21 +234,22 @@ func (c *capped) copy(r io.Reader) {
 	}
 }
 
-func (c *capped) write(b []byte) {
-	if c.left < 0 || c.err != nil {
+func (c *Capped) write(b []byte) {
+	if c.Left < 0 || c.Err != nil {
 		return
 	}
-	over := int64(len(b)) > c.left
+	over := int64(len(b)) > c.Left
 	if over {
-		b = b[:c.left]
+		b = b[:c.Left]
 	}
-	if _, err := c.w.Write(b); err != nil {
-		c.err = fmt.Errorf("write log: %w", err)
-		c.full()
+	if _, err := c.W.Write(b); err != nil {
+		c.Err = fmt.Errorf("write log: %w", err)
 	}
-	c.left -= int64(len(b))
+	c.Left -= int64(len(b))
 	if over {
-		c.left = -1
-		c.full()
+		c.Left = -1
+	}
+	if over || c.Err != nil {
+		c.once.Do(c.Full)
 	}
 }

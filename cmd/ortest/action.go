@@ -17,7 +17,7 @@ func (a *app) action() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "action",
 		Short: "Run one piece inside a workflow job",
-		Long:  "Run one piece inside a workflow job. action.yml calls it; the piece comes as INPUT_PIECE, results go to ORTEST_SPOOL. With ORTEST_LANES=1 each test file runs in a lane of its own, as it must beside other pieces.",
+		Long:  "Run one piece inside a workflow job. action.yml calls it; the piece comes as INPUT_PIECE, results go to ORTEST_SPOOL. Each test file runs in a lane of its own where the machine has lanes; ORTEST_LANES=1 insists on it, 0 keeps to the machine itself.",
 		Example: `  INPUT_PIECE='{"id":"1/p1/1","goal":"t-hello","repo":"ortest-examples/hello","commit":"","options":{"arch":"linux x86_64"}}' ` +
 			"ortest action",
 		Args: cobra.NoArgs,

@@ -16,9 +16,6 @@ import (
 // the project or of its repository; "" is none.
 type checkouts string
 
-// largestTest is larger than any test file: what is more is something else.
-const largestTest = 16 << 20
-
 // files returns what reads the test files of a goal's project, or nil.
 func (dir checkouts) files() func(goal string) []report.TestFile {
 	if dir == "" {
@@ -67,7 +64,7 @@ func readTests(root string) []report.TestFile {
 		if err != nil || !d.Type().IsRegular() || !strings.HasSuffix(name, ".t") {
 			return nil //nolint:nilerr // the others are read all the same
 		}
-		if info, err := d.Info(); err != nil || info.Size() > largestTest {
+		if info, err := d.Info(); err != nil || info.Size() > maxTestFile {
 			return nil //nolint:nilerr // as above
 		}
 		if src, err := fs.ReadFile(tree.FS(), name); err == nil {

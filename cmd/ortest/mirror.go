@@ -23,7 +23,7 @@ import (
 // OWNER/NAME or OWNER+NAME/repo.
 type mirrors []string
 
-// maxTestFile bounds one test file that is read.
+// maxTestFile is larger than any test file: what is more is something else.
 const maxTestFile = 16 << 20
 
 // find returns the git directory of a project's repository.
