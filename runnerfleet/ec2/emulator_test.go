@@ -104,6 +104,27 @@ func TestIndependentEmulator(t *testing.T) {
 			t.Errorf("it runs after its end: %+v", m)
 		}
 	}
+	at, cfg := launch(), settled(t)
+	a := cfg.Arches[x64]
+	a.Placement = ec2.Placement{Tenancy: "dedicated"}
+	at.Instance, cfg.Arches[x64] = "r1-b3-a1", a
+	alone, err := ec2.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := buy(t, alone, at); err != nil {
+		t.Errorf("with a placement: %v", err)
+	} else if m, ok := find(t, c, id); !ok || m.Instance != at.Instance {
+		t.Errorf("with a placement it is listed as %+v", m)
+	}
+	if all, err := c.Images(t.Context(), "ortest-x64-*"); err != nil || len(all) != 0 {
+		t.Errorf("images that were built: %+v, %v; want none, since none has the fleet's tag", all, err)
+	}
+	for _, f := range c.Check(t.Context()) {
+		if f.Err != nil && !f.Mild {
+			t.Errorf("check: %s: %v", f.About, f.Err)
+		}
+	}
 	if err := c.Terminate(t.Context(), "i-0123456789abcdef0"); err != nil {
 		t.Errorf("a machine that never was: %v", err)
 	}

@@ -76,6 +76,7 @@ func (t *templates) uses(id string) bool {
 
 type foundImage struct {
 	id, root string // root is the device that the system is on
+	size     *int32 // its, in GiB; nil: AWS does not say
 	at       time.Time
 }
 
@@ -90,7 +91,7 @@ func (c *Cloud) template(ctx context.Context, arch string) (string, error) {
 		return "", err
 	}
 	data := c.templateData(img, script)
-	name := "ortest-" + token(c.cfg.Fleet, img.id, img.root, script, strings.Join(c.cfg.Groups, " "))[:40]
+	name := "ortest-" + token(c.cfg.Fleet, img.id, img.root, fmt.Sprint(aws.ToInt32(img.size)), script, strings.Join(c.cfg.Groups, " "))[:40]
 	if id := c.templates.known(name); id != "" {
 		return id, nil
 	}
@@ -186,7 +187,7 @@ func (c *Cloud) templateData(img foundImage, script string) *types.RequestLaunch
 		BlockDeviceMappings: []types.LaunchTemplateBlockDeviceMappingRequest{{
 			DeviceName: aws.String(img.root),
 			Ebs: &types.LaunchTemplateEbsBlockDeviceRequest{
-				Encrypted: aws.Bool(true), DeleteOnTermination: aws.Bool(true), VolumeType: types.VolumeTypeGp3,
+				Encrypted: aws.Bool(true), DeleteOnTermination: aws.Bool(true), VolumeType: types.VolumeTypeGp3, VolumeSize: img.size,
 			},
 		}},
 		TagSpecifications: []types.LaunchTemplateTagSpecificationRequest{
@@ -221,7 +222,12 @@ func (c *Cloud) image(ctx context.Context, arch string) (foundImage, error) {
 	if err != nil {
 		return foundImage{}, err
 	}
-	found := foundImage{aws.ToString(newest.ImageId), aws.ToString(newest.RootDeviceName), time.Now()}
+	found := foundImage{id: aws.ToString(newest.ImageId), root: aws.ToString(newest.RootDeviceName), at: time.Now()}
+	for _, d := range newest.BlockDeviceMappings {
+		if aws.ToString(d.DeviceName) == found.root && d.Ebs != nil {
+			found.size = d.Ebs.VolumeSize
+		}
+	}
 	if c.templates.image == nil {
 		c.templates.image = make(map[string]foundImage)
 	}
