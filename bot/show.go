@@ -102,6 +102,9 @@ func (b *Bot) View(ctx context.Context, r Run) (html.RunView, error) {
 
 // showSticky keeps the pull request's one comment: it shows the newest run.
 func (b *Bot) showSticky(ctx context.Context, r Run, view html.RunView) error {
+	if r.Pull == 0 {
+		return nil // of a release: it has no conversation
+	}
 	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
 	if err != nil {
 		return err

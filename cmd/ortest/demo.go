@@ -45,6 +45,9 @@ func (a *app) demo() *cobra.Command {
 			if !slices.Contains(examples.Variants(), d.variant) {
 				return usage(fmt.Errorf("--variant %q is none of %s", d.variant, strings.Join(examples.Variants(), ", ")))
 			}
+			if d.release != "" && !slices.Contains(examples.Variants(), d.release) {
+				return usage(fmt.Errorf("--release %q is none of %s", d.release, strings.Join(examples.Variants(), ", ")))
+			}
 			if _, _, err := net.SplitHostPort(d.addr); err != nil {
 				return usage(fmt.Errorf("--addr %q is not HOST:PORT", d.addr))
 			}
@@ -63,6 +66,7 @@ func (a *app) demo() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&d.addr, "addr", "127.0.0.1:7878", "HOST:PORT to listen on; port 0 is any free one. Data made at another address keeps it")
 	f.StringVar(&d.once, "once", "", "post this comment, wait, print what became of it, exit 0 or 1 by the verdict")
+	f.StringVar(&d.release, "release", "", "push this variant to the release branch, wait, print the release's table, exit 0 or 1 by it: "+strings.Join(examples.Variants(), ", "))
 	f.StringVar(&d.as, "as", demoMaintainer, "who posts it: "+demoMaintainer+" (maintainer) or "+demoStranger+" (stranger)")
 	f.StringVar(&d.data, "data", defaultData("demo"), "directory for everything the demo keeps")
 	f.StringVar(&d.variant, "variant", examples.Good, "what the pull request contains: "+strings.Join(examples.Variants(), ", "))
@@ -85,6 +89,7 @@ func defaultData(name string) string {
 // demo is the whole of ortest on one machine.
 type demo struct {
 	addr, once, as, data, variant string
+	release                       string
 	onceAsked                     bool
 	out, err                      io.Writer
 	log                           *slog.Logger
@@ -122,6 +127,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 	g.Go(func() error { return d.gh.Run(ctx) })
 	g.Go(func() error { return d.sys.run(ctx) })
 	g.Go(func() error {
+		if d.release != "" {
+			defer stop()
+			return d.onceRelease(ctx)
+		}
 		if !d.onceAsked {
 			fmt.Fprintf(d.out, "The demo's pull request: %s/%s/pull/%d\nWrite /ortest hello there. Ctrl-C stops the demo; its state stays in %s\n",
 				d.url, demoRepo, d.pull, dir.path)
@@ -188,6 +197,7 @@ func (d *demo) config(dir *demoDir) (systemConfig, error) {
 		GitHub:   github.Config{AppID: demoAppID, Key: []byte(dir.state.AppKey), BaseURL: d.url + "/api/v3", Log: d.log},
 		Secrets:  [][]byte{[]byte(dir.state.WebhookSecret)},
 		Catalog:  func() *catalog.Catalog { return c },
+		Releases: demoRules,
 		Cloud:    cloud,
 		FleetKey: fleetKey,
 		Limits: runnerfleet.Limits{

@@ -50,6 +50,9 @@ func seed(ctx context.Context, gh *githubtest.Server, variant string) (pull int,
 	if _, err := pushVariant(ctx, gh, variant); err != nil {
 		return 0, err
 	}
+	if err := seedRelease(ctx, gh); err != nil {
+		return 0, err
+	}
 	pr, err := gh.OpenPull(ctx, githubtest.NewPull{
 		Repo: demoRepo, Head: demoBranch, Base: "main", Author: demoAuthor,
 		Title: "Greet politely",

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/bot"
+	releases "github.com/ortest/ortest/bot/release"
 	"github.com/ortest/ortest/bot/web"
 	"github.com/ortest/ortest/plan/catalog"
 )
@@ -83,6 +84,8 @@ func look(path string) string {
 	})
 	return fmt.Sprintf("%x %v", sum.Sum(nil), err)
 }
+
+func (l *live) rules() []releases.Rule { return l.config.Load().Release }
 
 func (l *live) settings() bot.Settings { return l.config.Load().settings() }
 

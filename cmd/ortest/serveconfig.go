@@ -17,6 +17,7 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"github.com/ortest/ortest/bot"
+	releases "github.com/ortest/ortest/bot/release"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/store"
@@ -85,6 +86,7 @@ type liveConfig struct {
 	Expects     string           `yaml:"expectations"`
 	Budgets     budgetConfig     `yaml:"budgets"`
 	Policy      policyConfig     `yaml:"policy"`
+	Release     []releases.Rule  `yaml:"release"`
 }
 
 type budgetConfig struct {
@@ -188,6 +190,10 @@ func (c serveConfig) validate() error {
 	wrong(err != nil || len(argv) == 0, "fleet.runner: %q is no command line", c.Fleet.Runner)
 	wrong(c.Log != "text" && c.Log != "json", "log: %q is neither text nor json", c.Log)
 	bad = append(bad, c.Live.check())
+	for i, r := range c.Live.Release {
+		err := r.Validate()
+		wrong(err != nil, "live.release[%d]: %w", i, err)
+	}
 	return errors.Join(bad...)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/bot/github"
+	releases "github.com/ortest/ortest/bot/release"
 	"github.com/ortest/ortest/bot/web"
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
@@ -33,7 +34,8 @@ type systemConfig struct {
 	GitHub   github.Config
 	Secrets  [][]byte // of webhooks
 	Catalog  func() *catalog.Catalog
-	Settings func() bot.Settings // nil: the zero value
+	Settings func() bot.Settings    // nil: the zero value
+	Releases func() []releases.Rule // nil: none
 	Cloud    runnerfleet.Cloud
 	Binaries map[string]string // agents that machines fetch, by "uname -m"
 	FleetKey []byte
@@ -56,14 +58,15 @@ type systemConfig struct {
 
 // system is a bot, its store and its fleet, put together.
 type system struct {
-	store *store.Store
-	bot   *bot.Bot
-	fleet *runnerfleet.Fleet
-	forge *github.Forge
-	http  *http.ServeMux
-	sweep time.Duration
-	log   *slog.Logger
-	works atomic.Bool // from the start of the work until it is to end
+	store    *store.Store
+	bot      *bot.Bot
+	fleet    *runnerfleet.Fleet
+	forge    *github.Forge
+	releases *releases.Releases
+	http     *http.ServeMux
+	sweep    time.Duration
+	log      *slog.Logger
+	works    atomic.Bool // from the start of the work until it is to end
 }
 
 func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
@@ -116,6 +119,12 @@ func (s *system) build(cfg systemConfig) error {
 		URL: cfg.URL, Key: cfg.FleetKey, Interval: cfg.Pace, Log: cfg.Log,
 	}
 	s.bot.Wake = s.store.Wake
+	rules := cfg.Releases
+	if rules == nil {
+		rules = func() []releases.Rule { return nil }
+	}
+	s.releases = &releases.Releases{Bot: s.bot, Forge: forge, Rules: rules, Push: github.Pushed, URL: cfg.URL, Log: cfg.Log}
+	s.http.Handle("GET /releases/", web.Releases(web.ReleaseConfig{Table: s.releases.Table, Log: cfg.Log}))
 	pages := web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log}
 	if cfg.Pages != nil {
 		cfg.Pages(s, &pages)
@@ -146,7 +155,7 @@ func (s *system) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.works.Store(false) })
 	defer stop()
 	return s.store.Work(ctx, store.Handlers{
-		Delivery: s.bot.HandleDelivery, Drive: s.bot.Drive, Answers: s.bot.PostAnswers,
+		Delivery: s.releases.HandleDelivery, Drive: s.drive, Answers: s.bot.PostAnswers,
 		Alone: s.alone, Woken: s.fleet.Wake,
 	})
 }
@@ -161,13 +170,18 @@ func (s *system) alone(ctx context.Context) error {
 	return g.Wait()
 }
 
+// drive drives a run on, and shows the release that it may belong to.
+func (s *system) drive(ctx context.Context, run string) error {
+	return errors.Join(s.bot.Drive(ctx, run), s.releases.Driven(ctx, run))
+}
+
 // sweepUntil looks for what webhooks missed, now and then, until ctx ends.
 func (s *system) sweepUntil(ctx context.Context) error {
 	tick := time.NewTicker(s.sweep)
 	defer tick.Stop()
 	for {
 		// GitHub's own list of failed deliveries first: what comes again that way is whole.
-		err := errors.Join(s.forge.RedeliverFailed(ctx, s.store), s.bot.Sweep(ctx))
+		err := errors.Join(s.forge.RedeliverFailed(ctx, s.store), s.bot.Sweep(ctx), s.releases.Sweep(ctx))
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("a sweep did not work and will be repeated", "err", err)
 		}

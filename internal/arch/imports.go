@@ -44,9 +44,10 @@ var rooms = []Room{
 	{"runnerfleet/fleettest", []string{"runnerfleet", "runnerfleet/queue"}},
 	{"store", []string{"plan", "report", "runnerfleet", "bot"}},
 	{"bot", []string{"plan", "plan/catalog", "plan/recipe", "report", "report/html", "workflows", "runnerfleet", "runnerfleet/queue"}},
-	{"bot/github", []string{"bot", "report", "plan", "runnerfleet", "workflows"}},
+	{"bot/github", []string{"bot", "bot/release", "report", "plan", "runnerfleet", "workflows"}},
 	{"bot/trace", []string{"bot", "plan", "runnerfleet"}},
-	{"bot/web", []string{"bot", "report", "report/html", "plan", "runnerfleet"}},
+	{"bot/release", []string{"bot", "plan", "plan/catalog", "report"}},
+	{"bot/web", []string{"bot", "bot/release", "report", "report/html", "plan", "runnerfleet"}},
 	{"examples", nil},
 }
 

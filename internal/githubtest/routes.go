@@ -55,6 +55,8 @@ func (s *Server) operations() []route {
 		{"PUT /repos/{owner}/{repo}/contents/{path...}", "contents:write", s.putContents},
 		{"GET /repos/{owner}/{repo}/git/ref/{ref...}", "contents:read", s.getRef},
 		{"POST /repos/{owner}/{repo}/git/refs", "contents:write", s.createRef},
+		{"GET /repos/{owner}/{repo}/branches", "contents:read", s.listBranches},
+		{"GET /repos/{owner}/{repo}/tags", "contents:read", s.listTags},
 		{"GET /repos/{owner}/{repo}/branches/{branch...}", "contents:read", s.getBranch},
 		{"GET /repos/{owner}/{repo}/commits/{ref}", "contents:read", s.getCommit},
 		{"GET /repos/{owner}/{repo}/pulls", "pull_requests:read", s.listPulls},

@@ -1,0 +1,249 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ortest/ortest/bot"
+	"github.com/ortest/ortest/plan"
+)
+
+// CheckName is the check run to require on release branches.
+const CheckName = "ortest / release"
+
+// The buttons. GitHub takes labels of 20 characters and descriptions of 40.
+const (
+	refreshStale  = "release_refresh"
+	startStage    = "release_stage"
+	overrideFails = "release_override"
+)
+
+// pageOf is where a ref's table is.
+func (r *Releases) pageOf(repo bot.Repo, ref string) string {
+	return r.URL + "/releases/" + repo.String() + "/" + url.PathEscape(ref)
+}
+
+// show keeps the head's check run up to date: it looks for it before it makes one.
+func (r *Releases) show(ctx context.Context, repo bot.Repo, rule Rule, ref Ref) error {
+	t, err := r.table(ctx, repo, rule, ref)
+	if err != nil {
+		return err
+	}
+	if len(t.runs) == 0 && t.Trouble == "" {
+		return nil
+	}
+	check := r.check(repo, t)
+	shown := fmt.Sprintf("%+v", check)
+	name := repo.String() + " " + ref.Name
+	r.mu.Lock()
+	same := r.shown[name] == shown
+	r.mu.Unlock()
+	if same {
+		return nil
+	}
+	there, err := r.Forge.CheckRuns(ctx, repo, ref.Head)
+	if err != nil {
+		return err
+	}
+	for _, c := range there {
+		if c.Name == CheckName && c.External == check.External {
+			check.ID = c.ID
+		}
+	}
+	if check.ID == 0 {
+		_, err = r.Forge.CreateCheckRun(ctx, repo, ref.Head, check)
+	} else {
+		err = r.Forge.UpdateCheckRun(ctx, repo, check)
+	}
+	if err != nil {
+		return fmt.Errorf("check run of release %s: %w", ref.Name, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shown == nil {
+		r.shown = make(map[string]string)
+	}
+	r.shown[name] = shown
+	return nil
+}
+
+func (r *Releases) check(repo bot.Repo, t Table) bot.CheckRun {
+	counts := make(map[string]int)
+	for _, w := range t.Rows {
+		switch {
+		case w.good():
+			counts["good"]++
+		case w.Stale:
+			counts["stale"]++
+		case w.Verdict == "held":
+			counts["held"]++
+		case w.Verdict == "":
+			counts["to come"]++
+		default:
+			counts["bad"]++
+		}
+	}
+	var said []string
+	for _, k := range []string{"bad", "held", "stale", "to come", "good"} {
+		if counts[k] > 0 {
+			said = append(said, fmt.Sprintf("%d %s", counts[k], k))
+		}
+	}
+	c := bot.CheckRun{
+		Name: CheckName, External: "release " + t.Ref, Details: r.pageOf(repo, t.Ref), Status: "in_progress",
+		Title: fmt.Sprintf("%s: %s of %d", t.Ref, strings.Join(said, ", "), len(t.Rows)), Text: t.Markdown(),
+		Summary: fmt.Sprintf("Every goal that a release of `%s` requires, at `%.12s`. [The page](%s) and its [JSON](%s.json) say the same.\n", t.Ref, t.Head, r.pageOf(repo, t.Ref), r.pageOf(repo, t.Ref)),
+	}
+	if len(t.runs) > 0 {
+		c.StartedAt = t.runs[len(t.runs)-1].CreatedAt
+		for _, o := range t.runs {
+			if o.Head == t.Head {
+				c.StartedAt = o.CreatedAt
+			}
+		}
+	}
+	if t.State == "running" {
+		return c
+	}
+	c.Status, c.Conclusion, c.CompletedAt = "completed", "failure", c.StartedAt
+	for _, o := range t.runs {
+		if o.EndedAt.After(c.CompletedAt) {
+			c.CompletedAt = o.EndedAt
+		}
+	}
+	if t.State == "good" {
+		c.Conclusion = "success"
+		return c
+	}
+	c.Buttons = append(c.Buttons, struct{ ID, Label, Does string }{refreshStale, "Refresh stale", "Test what is stale, missing or bad again"})
+	if counts["held"] > 0 {
+		c.Buttons = append(c.Buttons, struct{ ID, Label, Does string }{startStage, "Start next stages", "Start what the stage before holds up"})
+	}
+	if counts["bad"] > 0 || counts["held"] > 0 {
+		c.Buttons = append(c.Buttons, struct{ ID, Label, Does string }{overrideFails, "Override failures", "Let what is bad now pass for some days"})
+	}
+	return c
+}
+
+// mayWrite says which roles decide on a release.
+func mayWrite(role string) bool { return slices.Contains([]string{"admin", "maintain", "write"}, role) }
+
+// press does what a button of the check run asks for, once for each delivery.
+func (r *Releases) press(ctx context.Context, e bot.ButtonEvent, guid string) (outcome string, err error) {
+	if e.SenderBot {
+		return "ignored: pressed by a bot", nil
+	}
+	role, err := r.Forge.Permission(ctx, e.Repo, e.Sender)
+	if err != nil {
+		return "", err
+	}
+	if !mayWrite(role) {
+		return "refused: " + e.Sender + " may not write", nil
+	}
+	name := strings.TrimPrefix(e.Run, "release ")
+	rule, ref, ok := r.of(e.Repo, Ref{Name: name, Head: e.Head})
+	if !ok {
+		return "ignored: no rule is about " + name, nil
+	}
+	t, err := r.table(ctx, e.Repo, rule, ref)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case t.State == "running":
+		return "refused: the release is running", nil
+	case len(t.runs) > 0 && t.runs[0].Head != e.Head:
+		return "refused: the branch has moved", nil
+	}
+	p := pressed{e, guid, ref}
+	switch e.Action {
+	case overrideFails:
+		err = r.override(ctx, p, rule, t)
+	case startStage:
+		err = r.again(ctx, p, t, func(w Row) bool { return w.Verdict == "held" })
+	default:
+		err = r.again(ctx, p, t, func(w Row) bool { return !w.good() && w.Verdict != "held" || w.Stale })
+	}
+	if err != nil {
+		return "", err
+	}
+	return "release " + e.Action, r.show(ctx, e.Repo, rule, ref)
+}
+
+// pressed is a button, and the delivery that told of it.
+type pressed struct {
+	bot.ButtonEvent
+	guid string
+	ref  Ref
+}
+
+// override remembers who lets what is bad now pass, and until when.
+func (r *Releases) override(ctx context.Context, p pressed, rule Rule, t Table) error {
+	o := override{Ref: t.Ref, Until: r.Bot.Now().Add(rule.Override).UTC().Truncate(time.Second)}
+	if rule.Override == 0 {
+		o.Until = r.Bot.Now().Add(7 * 24 * time.Hour).UTC().Truncate(time.Second)
+	}
+	for _, w := range t.Rows {
+		if !w.good() && !w.Stale {
+			o.Rows = append(o.Rows, w.key())
+		}
+	}
+	body, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	// An answer that is posted nowhere: the store keeps it, and the audit log shows it.
+	err = r.Bot.Store.AddAnswer(ctx, bot.Answer{
+		Repo: p.Repo, Place: bot.InButton, Comment: deliveryID(p.guid), Text: fmt.Sprintf("%s of %s until %s", overridden, t.Ref, o.Until.Format(time.RFC3339)),
+		Author: p.Sender, Body: string(body), Understood: true, Posted: -1, At: r.Bot.Now(),
+	})
+	if errors.Is(err, bot.ErrSeen) {
+		return nil
+	}
+	return err
+}
+
+// again runs the rows that are wanted, all at once: who presses a button has seen
+// the stages.
+func (r *Releases) again(ctx context.Context, p pressed, t Table, wanted func(Row) bool) error {
+	byCell := make(map[cell][]Row)
+	for _, w := range t.Rows {
+		if wanted(w) {
+			byCell[cell{w.Arch, w.Nginx}] = append(byCell[cell{w.Arch, w.Nginx}], w)
+		}
+	}
+	var errs []error
+	for at, rows := range byCell {
+		req := plan.Request{Split: "auto", Limit: time.Hour, AllAtOnce: true, Options: plan.Options{Arch: at.Arch, Nginx: r.asked(t, at)}}
+		for _, w := range rows {
+			req.Targets = append(req.Targets, w.Goal)
+		}
+		s := start{repo: p.Repo, ref: p.ref, why: "the button " + p.Action + ", pressed by " + p.Sender, key: p.guid, by: p.Sender}
+		errs = append(errs, r.begin(ctx, s, req, [][]plan.Goal{goalsOf(rows)}))
+	}
+	return errors.Join(errs...)
+}
+
+// asked is the core as the rule writes it, which may be "" for the newest.
+func (r *Releases) asked(t Table, at cell) string {
+	for _, o := range t.runs {
+		if o.Plan.Options.Arch == at.Arch && r.Bot.Catalog().Core(o.Plan.Options.Nginx) == at.Nginx {
+			return o.Plan.Options.Nginx
+		}
+	}
+	return at.Nginx
+}
+
+// deliveryID makes a delivery's GUID an id.
+func deliveryID(guid string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte(guid))
+	return int64(h.Sum64() >> 1)
+}
