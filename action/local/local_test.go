@@ -162,6 +162,15 @@ func TestTheRunAloneCounts(t *testing.T) {
 	}
 }
 
+func TestAFileWithoutCompanyRunsOnce(t *testing.T) {
+	cfg, s := config(t, project(t, map[string]string{"t/a.t": "print qq{1..1\\nnot ok 1\\n};\n"}))
+	cfg.Jobs = 4
+	out, err := Run(t.Context(), cfg)
+	if err != nil || len(out.Goals[0].Beside) > 0 || out.Goals[0].Result.Verdict != report.Fail {
+		t.Errorf("%v, %+v\n%s", err, out.Goals, s.text.String())
+	}
+}
+
 func TestOnlyTheUnfinishedFilesRunAgain(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

@@ -133,7 +133,8 @@ func (w *watch) several(ctx context.Context, files []*file, jobs int) ([]*file, 
 	var lanes sync.WaitGroup
 	var mu sync.Mutex
 	var failed []*file
-	for range min(jobs, len(files)) {
+	jobs = min(jobs, len(files)) // a single file has no company to blame
+	for range jobs {
 		lanes.Go(func() {
 			for f := range next {
 				good, err := w.one(ctx, f, jobs > 1)
