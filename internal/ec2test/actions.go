@@ -47,7 +47,7 @@ func (s *Server) createTemplate(r request) (any, *failure) {
 		id: fmt.Sprintf("lt-%017x", s.calls["CreateLaunchTemplate"]), name: name, image: r.get(data + "ImageId"), script: string(script),
 		shutdown: r.get(data + "InstanceInitiatedShutdownBehavior"), tokens: r.get(data + "MetadataOptions.HttpTokens"),
 		hops: r.get(data + "MetadataOptions.HttpPutResponseHopLimit"), profile: r.has(data + "IamInstanceProfile."),
-		tags: r.tags("TagSpecification", "launch-template"), made: s.now(),
+		tags: r.tags("launch-template"), made: s.now(),
 	}
 	s.templates = append(s.templates, t)
 	return struct {
@@ -132,7 +132,7 @@ func (s *Server) createFleet(r request) (any, *failure) {
 			answer.Errors = append(answer.Errors, fleetError{code, "We currently do not have sufficient capacity.", market, in.Type, in.Subnet})
 			return
 		}
-		s.boot(in, s.templates[i], r.tags("TagSpecification", "instance"))
+		s.boot(in, s.templates[i], r.tags("instance"))
 		answer.Instances = []fleetInstance{{[]string{in.ID}, in.Type, market}}
 	})
 	if s.fleets == nil {

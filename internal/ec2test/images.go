@@ -85,7 +85,7 @@ func (s *Server) createImage(r request) (any, *failure) {
 	now, n := s.now(), s.calls["CreateImage"]
 	img := Image{
 		ID: fmt.Sprintf("ami-%017x", n), Name: name, Owner: "self", Root: "/dev/xvda", State: "pending", Snapshot: fmt.Sprintf("snap-%017x", n),
-		Created: now.UTC().Format("2006-01-02T15:04:05.000Z"), Tags: r.tags("TagSpecification", "image"),
+		Created: now.UTC().Format("2006-01-02T15:04:05.000Z"), Tags: r.tags("image"),
 	}
 	if s.made == nil {
 		s.made = make(map[string]time.Time)
@@ -177,7 +177,7 @@ func (s *Server) runInstances(r request) (any, *failure) {
 	if code := s.refused(in); code != "" {
 		return nil, bad(code, "We currently do not have sufficient capacity.")
 	}
-	s.boot(in, t, r.tags("TagSpecification", "instance"))
+	s.boot(in, t, r.tags("instance"))
 	answer := launchAnswer{"r-" + strconv.Itoa(s.machines), []instanceAnswer{s.answer(in)}}
 	if s.launches == nil {
 		s.launches = make(map[string]answered)

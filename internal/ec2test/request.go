@@ -48,9 +48,9 @@ func (r request) has(prefix string) bool {
 }
 
 // tags returns the tags of a resource type.
-func (r request) tags(key, resource string) map[string]string {
+func (r request) tags(resource string) map[string]string {
 	tags := make(map[string]string)
-	r.each(key, func(spec string) {
+	r.each("TagSpecification", func(spec string) {
 		if r.get(spec+"ResourceType") == resource {
 			r.each(spec+"Tag", func(t string) { tags[r.get(t+"Key")] = r.get(t + "Value") })
 		}
