@@ -232,15 +232,13 @@ func (d *day) drive(most time.Duration) time.Duration {
 // check is what holds at the end of every day.
 func (d *day) check() {
 	r, h := d.shelf.run, d.hub
-	for _, p := range r.Pieces {
-		entries, err := d.bot.Load().Evidence(d.t.Context(), r, p.Goal.String())
-		for err != nil { // an answer is lost as ever
-			entries, err = d.bot.Load().Evidence(d.t.Context(), r, p.Goal.String())
-			d.dead.Store(false)
-		}
-		d.checkFiles(entries)
-		break // it is of all pieces
+	goal := r.Pieces[0].Goal.String() // all pieces are of it
+	evidence, err := d.bot.Load().Evidence(d.t.Context(), r, goal)
+	for err != nil { // an answer is lost as ever
+		d.dead.Store(false)
+		evidence, err = d.bot.Load().Evidence(d.t.Context(), r, goal)
 	}
+	d.checkFiles(evidence)
 	for _, p := range r.Pieces {
 		if p.State != bot.Finished || p.Attempt > bot.MaxAttempts {
 			d.t.Errorf("piece %+v", p)
