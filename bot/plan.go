@@ -151,9 +151,20 @@ func (b *Bot) explainUnknown(words []string, unknown *catalog.UnknownError) stri
 		what, strings.Join(shown, " or "), fence(shellquote.Join(fixed...)))
 }
 
+// quiet breaks what GitHub would make a mention, a reference, a closing keyword or
+// an address of, whether or not Markdown shows it escaped: it reads what is shown.
+var quiet = strings.NewReplacer("\\", "\\\\", "<", "&lt;", "[", "\\[", "|", "\\|", "\n", " ",
+	"@", "@\u2060", "#", "#\u2060", "GH-", "GH\u2060-", "gh-", "gh\u2060-", "Gh-", "Gh\u2060-", "gH-", "gH\u2060-", "://", ":\u2060//", "www.", "www\u2060.")
+
 // plain makes a sentence of ours that may repeat a person's words safe as Markdown.
 func plain(s string) string {
-	return strings.NewReplacer("\\", "\\\\", "@", "@\u2060", "#", "\\#", "<", "&lt;", "[", "\\[", "|", "\\|", "\n", " ").Replace(s)
+	s = strings.Map(func(r rune) rune {
+		if hidden(r) && r != '\n' {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	return quiet.Replace(s)
 }
 
 // planText shows what a command would do.
