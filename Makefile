@@ -72,6 +72,10 @@ soak: go ## whole days of bot, fleet, EC2 and GitHub with faults, SEEDS of them 
 axe: test-packages check-packages build bin/axe.min.js ## hold the report's pages against WCAG 2.2 AA in Chromium, light and dark
 	go test -tags axe -run 'Accessible' ./cmd/ortest
 
+.PHONY: examples
+examples: test-packages check-packages build bin/webhooks-examples.json ## send the bot GitHub's own examples of every webhook
+	go test -count 1 -v -run '^TestGitHubsExamples' ./cmd/ortest | grep -v level=
+
 .PHONY: golden
 golden: build ## rewrite the golden files; read the diff before you commit it
 	go test $$(git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's|^|./|') -update
@@ -89,7 +93,12 @@ bin/act: act.mod act.sum
 	go build -modfile=act.mod -trimpath -o $@ github.com/nektos/act
 	@touch $@
 
-# Only tests use it; npm checks what it fetches.
+# Only tests use these; npm checks what it fetches.
+EXAMPLES := @octokit/webhooks-examples@7.6.1
+bin/webhooks-examples.json: Makefile
+	@mkdir -p bin
+	cd bin && tar -xzOf "$$(npm pack --silent $(EXAMPLES))" package/api.github.com/index.json >examples.tmp && mv examples.tmp webhooks-examples.json && rm -f octokit-webhooks-examples-*.tgz
+
 AXE := axe-core@4.14.1
 bin/axe.min.js: Makefile
 	@mkdir -p bin
