@@ -76,6 +76,10 @@ axe: test-packages check-packages build bin/axe.min.js ## hold the report's page
 examples: test-packages check-packages build bin/webhooks-examples.json ## send the bot GitHub's own examples of every webhook
 	go test -count 1 -v -run '^TestGitHubsExamples' ./cmd/ortest | grep -v level=
 
+.PHONY: parser
+parser: check-packages bin/parser/parse.mjs ## have GitHub's own parser read the workflow files that ortest writes
+	go test -tags parser -run 'Parser' ./workflows
+
 .PHONY: golden
 golden: build ## rewrite the golden files; read the diff before you commit it
 	go test $$(git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's|^|./|') -update
@@ -103,6 +107,12 @@ AXE := axe-core@4.14.1
 bin/axe.min.js: Makefile
 	@mkdir -p bin
 	cd bin && tar -xzOf "$$(npm pack --silent $(AXE))" package/axe.min.js >axe.tmp && mv axe.tmp axe.min.js && rm -f axe-core-*.tgz
+
+PARSER := @actions/workflow-parser@0.3.61
+bin/parser/parse.mjs: Makefile workflows/testdata/parse.mjs
+	@mkdir -p bin/parser
+	cd bin/parser && npm install --silent --no-audit --no-fund --no-save $(PARSER)
+	cp workflows/testdata/parse.mjs $@
 
 .PHONY: clean
 clean: ## remove bin

@@ -39,6 +39,7 @@ var outdated = map[string]string{
 	"GET /repos/{owner}/{repo}/actions/jobs/{job_id}":               `/created_at: property "created_at" is missing`,
 	"GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs":          `/jobs/0/created_at: property "created_at" is missing`,
 	"GET /repos/{owner}/{repo}/activity":                            `/0/activity_type: property "activity_type" is missing; /0/actor: property "actor" is missing; /0/timestamp: property "timestamp" is missing`,
+	"GET /repos/{owner}/{repo}/branches":                            `/0/protection/required_status_checks/checks: property "checks" is missing`,
 	"GET /repos/{owner}/{repo}/collaborators/{username}/permission": `/user/role_name: property "role_name" is missing`,
 	"GET /repos/{owner}/{repo}/commits/{ref}":                       `/files/0/contents_url: property "contents_url" is missing; /files/0/sha: property "sha" is missing`,
 	"GET /repos/{owner}/{repo}/pulls/{pull_number}":                 `/requested_teams/0/type: property "type" is missing`,
