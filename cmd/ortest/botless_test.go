@@ -191,6 +191,37 @@ func (w *without) left() (started, alive int) {
 	return len(all), alive
 }
 
+// TestWithoutABotCancelled interrupts act, as GitHub's button does a workflow run,
+// once machines run: they are ended all the same.
+func TestWithoutABotCancelled(t *testing.T) {
+	w := newWithout(t, "good")
+	w.app()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &cancelAt{text: "test file starts", cancel: cancel}
+	if err := w.comment(ctx, demoMaintainer, "/ortest t-hello", out).Run(); err == nil {
+		t.Error("a cancelled run ended well")
+	}
+	if started, alive := w.left(); started != 1 || alive != 0 {
+		t.Errorf("%d machines started, %d alive; want 1 and none\n%s", started, alive, quiet(out.log.String()))
+	}
+}
+
+// cancelAt calls cancel once a text was written.
+type cancelAt struct {
+	log    bytes.Buffer
+	text   string
+	cancel func()
+}
+
+func (c *cancelAt) Write(b []byte) (int, error) {
+	c.log.Write(b)
+	if bytes.Contains(c.log.Bytes(), []byte(c.text)) {
+		c.cancel()
+	}
+	return len(b), nil
+}
+
 // quiet leaves out what act says of a work tree without git.
 func quiet(log string) string {
 	var kept []string

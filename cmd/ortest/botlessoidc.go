@@ -10,16 +10,17 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/ortest/ortest/runnerfleet/ec2"
 )
 
 // audience is whom GitHub's statement about this job is for.
 const audience = "sts.amazonaws.com"
 
-// signIn gets the statement with which GitHub says which job this is, and puts it
-// where AWS's SDK looks: the SDK's own first call, AssumeRoleWithWebIdentity, makes
-// credentials of it that last an hour. Nothing is kept that lasts longer.
+// signIn gets the statement with which GitHub says which job this is, and takes the
+// role with it (AssumeRoleWithWebIdentity). The credentials last an hour, and are
+// known to this process alone.
 func (b botless) signIn(ctx context.Context) error {
 	if os.Getenv("AWS_ACCESS_KEY_ID") != "" || os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
 		return nil // somebody has settled it
@@ -36,18 +37,11 @@ func (b botless) signIn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask GitHub for this job's identity: %w", err)
 	}
-	dir, err := os.MkdirTemp(os.Getenv("RUNNER_TEMP"), "ortest-aws-")
+	credentials, err := ec2.SignIn(ctx, role, "ortest-"+cmp.Or(os.Getenv("GITHUB_RUN_ID"), "0"), statement)
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, "identity")
-	if err := os.WriteFile(file, []byte(statement), 0o600); err != nil {
-		return err
-	}
-	for name, value := range map[string]string{
-		"AWS_WEB_IDENTITY_TOKEN_FILE": file, "AWS_ROLE_ARN": role,
-		"AWS_ROLE_SESSION_NAME": "ortest-" + cmp.Or(os.Getenv("GITHUB_RUN_ID"), "0"),
-	} {
+	for name, value := range credentials { // of this process alone
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}
