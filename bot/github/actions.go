@@ -84,14 +84,23 @@ func (f *Forge) Head(ctx context.Context, repo bot.Repo, name, branch string) (s
 		}
 		branch = about.GetDefaultBranch()
 	}
-	head, _, err := client.Repositories.GetBranch(ctx, owner, name, branch, 0)
+	// go-github's own call makes an error without GitHub's code of a branch that is not there.
+	req, err := client.NewRequest(http.MethodGet, "repos/"+owner+"/"+name+"/branches/"+url.PathEscape(branch), nil)
 	if err != nil {
+		return "", err
+	}
+	var head struct {
+		Commit struct {
+			SHA string `json:"sha"`
+		} `json:"commit"`
+	}
+	if _, err := client.Do(ctx, req, &head); err != nil {
 		return "", wrap(err, "read branch %s of %s/%s", branch, owner, name)
 	}
-	if !validSHA(head.GetCommit().GetSHA()) {
+	if !validSHA(head.Commit.SHA) {
 		return "", fmt.Errorf("read branch %s of %s/%s: the answer has no commit", branch, owner, name)
 	}
-	return head.GetCommit().GetSHA(), nil
+	return head.Commit.SHA, nil
 }
 
 // awaitWorkflowRun looks for a workflow run that GitHub is about to list.
