@@ -21,7 +21,7 @@ var needed = map[string]string{
 
 // events are those that the bot uses.
 var events = []string{
-	"check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "workflow_job", "workflow_run",
+	"check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "workflow_job", "workflow_run",
 }
 
 // Needs returns the permissions by name, and the events, that the App is to have:

@@ -46,7 +46,7 @@ func (d *doctor) skip(check, says string)     { d.add(finding{check, "skip", say
 func (d *doctor) add(f finding)               { d.found = append(d.found, f) }
 
 func (a *app) doctor() *cobra.Command {
-	var path string
+	var path, repository string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -65,6 +65,9 @@ func (a *app) doctor() *cobra.Command {
 			} else {
 				d.skip("configuration", "none was given; --config FILE looks at the server's too")
 			}
+			if err == nil && repository != "" {
+				err = d.repository(cmd.Context(), repository)
+			}
 			if err != nil {
 				return usage(err)
 			}
@@ -72,6 +75,7 @@ func (a *app) doctor() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "look at what this configuration `FILE` of ortest serve names, too")
+	cmd.Flags().StringVar(&repository, "repository", "", "look at `OWNER/NAME`, too: whether workflows can run there (token in GITHUB_TOKEN)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON instead of a table")
 	return cmd
 }
