@@ -122,7 +122,7 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 	}
 	switch {
 	case c.Project != "":
-		view.Goals, view.Trouble = ofProject(view.Goals, c.Project), nil
+		view.Goals, view.Trouble, view.EndedAt, view.State = ofProject(view.Goals, c.Project), nil, time.Time{}, "done"
 		out = html.VerdictCheck(view, resultsOf(view.Goals))
 	case c.Goal == "" && view.State == "done":
 		out = html.VerdictCheck(view, resultsOf(view.Goals))
@@ -141,7 +141,7 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 		}
 	}
 	if out.Conclusion != "" {
-		check.Status, check.Conclusion, check.CompletedAt = "completed", out.Conclusion, r.finishedAt(c.Goal)
+		check.Status, check.Conclusion, check.CompletedAt = "completed", out.Conclusion, r.finishedAt(c)
 		if out.Conclusion == "failure" {
 			check.Buttons = buttons
 		}
@@ -163,11 +163,13 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 	return check
 }
 
-// finishedAt returns when the last piece of a goal was final, or of all goals for "".
-func (r *Run) finishedAt(goal string) time.Time {
+// finishedAt returns when the last piece was final that a check run is about: what
+// others do later must not write it again.
+func (r *Run) finishedAt(c Check) time.Time {
 	last := r.CreatedAt
 	for _, p := range r.Pieces {
-		if (goal == "" || p.Goal.String() == goal) && p.FinishedAt.After(last) {
+		mine := (c.Goal == "" || p.Goal.String() == c.Goal) && (c.Project == "" || p.Goal.Project == c.Project)
+		if mine && p.FinishedAt.After(last) {
 			last = p.FinishedAt
 		}
 	}
