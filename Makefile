@@ -80,6 +80,12 @@ examples: test-packages check-packages build bin/webhooks-examples.json ## send 
 parser: check-packages bin/parser/parse.mjs ## have GitHub's own parser read the workflow files that ortest writes
 	go test -tags parser -run 'Parser' ./workflows
 
+.PHONY: emulate
+emulate: check-packages ## run the adapter to GitHub against an emulator that others wrote (npm's emulate)
+	@mkdir -p bin/emulate
+	cd bin/emulate && npm install --silent --no-audit --no-fund --no-save emulate@0.12.2 node@24
+	go test -count 1 -v -run IndependentEmulator ./bot/github
+
 .PHONY: golden
 golden: build ## rewrite the golden files; read the diff before you commit it
 	go test $$(git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's|^|./|') -update
