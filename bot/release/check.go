@@ -152,6 +152,8 @@ func (r *Releases) press(ctx context.Context, e bot.ButtonEvent, guid string) (o
 	if !ok {
 		return "ignored: no rule is about " + name, nil
 	}
+	r.busy.Lock()
+	defer r.busy.Unlock()
 	t, err := r.table(ctx, e.Repo, rule, ref)
 	if err != nil {
 		return "", err

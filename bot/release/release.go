@@ -119,6 +119,8 @@ func (r *Releases) Driven(ctx context.Context, run string) error {
 		return err
 	}
 	ref.Head = newest[0].Head
+	r.busy.Lock() // two that see no check run would make two
+	defer r.busy.Unlock()
 	return r.show(ctx, one.Repo, rule, ref)
 }
 
