@@ -10,6 +10,7 @@ import (
 
 var (
 	reCompile = regexp.MustCompile(`^(\S+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)`)
+	reFailed = regexp.MustCompile(`^(?:make(?:\[\d+\])?: \*\*\* (?:\[.*\] (?:Error \d+|\S.*)|Waiting for unfinished jobs\.+)$|collect2: error: ld returned )`)
 	reEnter   = regexp.MustCompile(`^make(?:\[\d+\])?: Entering directory '(/[^']*)'`)
 )
 
@@ -18,6 +19,8 @@ var (
 func (s *scan) build(l line, fault bool) {
 	b := l.b
 	switch {
+	case bytes.HasPrefix(b, []byte("ortest: ")):
+		return // it repeats what was said
 	case bytes.HasPrefix(b, []byte("make")) && bytes.Contains(b, []byte("Entering directory")):
 		if m := reEnter.FindSubmatch(b); m != nil {
 			s.dir = s.text(m[1])
@@ -35,6 +38,9 @@ func (s *scan) build(l line, fault bool) {
 		return
 	}
 	text := s.text(b)
+	if reFailed.MatchString(text) && s.sums(text) {
+		return
+	}
 	f := Finding{Kind: kindBuild, Name: text, Offset: l.off, what: text}
 	if m := reCompile.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[2]); err == nil && n > 0 && s.inTree(&f, m[1]) {
@@ -42,6 +48,21 @@ func (s *scan) build(l line, fault bool) {
 		}
 	}
 	s.add(f)
+}
+
+// sums puts a line that only says that something failed to the failure before it, if
+// there is one: make repeats it once for each make above.
+func (s *scan) sums(text string) bool {
+	n := len(s.rec.Findings) - 1
+	if n < 0 || s.rec.Findings[n].Kind != kindBuild {
+		return false
+	}
+	f := &s.rec.Findings[n]
+	if s.kept+len(text) < maxKept {
+		s.kept += len(text)
+		f.Detail = clip(f.Detail+text+"\n", maxDetail)
+	}
+	return true
 }
 
 // missingCommand reports whether a shell or make did not find a program.

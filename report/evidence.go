@@ -202,19 +202,14 @@ func (j *judge) ended(end *End, build []Finding) {
 		j.add(Finding{Kind: kindCut, Class: NotRun, Name: "the end of the piece did not come back: it was cut off"})
 	case end.Reason == "":
 	case end.Phase == "build":
-		found := false
-		for _, f := range build {
-			if f.Kind == kindBuild {
-				found = true
-				j.add(f)
-			}
+		said, _ := split(build, func(f Finding) bool { return f.Kind == kindBuild })
+		for _, f := range merged(said) {
+			j.add(f)
 		}
-		f := Finding{Kind: kindBuild, Name: "the build failed: " + oneLine(end.Reason, maxName)}
-		if !found {
+		if len(said) == 0 {
 			// Without a word from a compiler it may as well be the network.
-			f.Class = NotRun
+			j.add(Finding{Kind: kindBuild, Class: NotRun, Name: "the build failed: " + oneLine(end.Reason, maxName)})
 		}
-		j.add(f)
 	case end.Phase == "prepare" || end.Phase == "checkout":
 		j.add(Finding{Kind: kindInfra, Class: Infrastructure, Name: end.Phase + " failed: " + oneLine(end.Reason, maxName)})
 	default:

@@ -247,6 +247,27 @@ func TestJudgePieces(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { checkVerdict(t, Judge(tt.in, nil, JudgeOptions{Now: testNow}), tt.want, tt.has) })
 	}
+
+	t.Run("a compiler's error is one finding, however many say it again", func(t *testing.T) {
+		r := Judge(ended("build", "gcc -c ../src/x.c\nsrc/x.c:12:3: error: expected ';'\nsrc/x.c:12:3: error: expected ';'\nmake[2]: *** [objs/Makefile:9: x.o] Error 1\n"+
+			"make[2]: *** Waiting for unfinished jobs....\nmake[1]: *** [Makefile:10: build] Error 2\nmake: *** [Makefile:8: all] Error 2\n"+
+			"ortest: build: make -j2 exited with 2: src/x.c:12:3: error: expected ';'\n"), nil, JudgeOptions{Now: testNow})
+		var got []string
+		for _, f := range r.Findings {
+			if f.Kind == kindBuild {
+				got = append(got, fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Name))
+				if !strings.Contains(f.Detail, "make[1]: *** [Makefile:10: build] Error 2") {
+					t.Errorf("detail %q", f.Detail)
+				}
+			}
+		}
+		if len(got) != 1 || got[0] != "src/x.c:12 error: expected ';'" {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("make's own word is a finding where nobody else has one", func(t *testing.T) {
+		checkVerdict(t, Judge(ended("build", "make: *** No rule to make target 'x'.  Stop.\n"), nil, JudgeOptions{Now: testNow}), Fail, "new build :0 make: *** No rule")
+	})
 }
 
 func TestOverall(t *testing.T) {
