@@ -28,7 +28,7 @@ func (a *app) agent() *cobra.Command {
 				return usage(fmt.Errorf("--runner %q is no command line", with))
 			}
 			var list []runnerfleet.Assignment
-			cfg, err := agent.Config{}, error(nil)
+			var cfg agent.Config
 			if listed == "" {
 				cfg, err = agent.FromEnv(os.Environ())
 			} else {
