@@ -27,7 +27,7 @@ var serverDirs = []string{"/usr/lib/postgresql/*/bin", "/usr/libexec"}
 
 // notOfServices is what a mode loads into the suite's own programs: a server that
 // reads byte by byte is too slow to be tested against.
-var notOfServices = []string{"LD_PRELOAD", "LD_LIBRARY_PATH", "MOCKEAGAIN"}
+var notOfServices = map[string]string{"LD_PRELOAD": "", "LD_LIBRARY_PATH": "", "MOCKEAGAIN": ""}
 
 // nobody is who runs a server that refuses to be root's.
 const nobody = 65534
@@ -72,7 +72,7 @@ func (r *run) service(ctx context.Context, s recipe.Service) error {
 			r.serviceEnv[name] = os.Expand(value, func(n string) string { return vars[n] })
 		}
 	}
-	one := lane.Service{Name: s.Name, Start: r.serviceArgv(s, s.Start, vars), Port: port, Dir: data}
+	one := lane.Service{Name: s.Name, Start: r.serviceArgv(s, s.Start, vars), Port: port, Dir: data, Env: notOfServices}
 	if len(s.Check) > 0 {
 		one.Check, one.Port = r.serviceArgv(s, s.Check, vars), 0
 	}
@@ -104,11 +104,16 @@ func (r *run) serviceArgv(s recipe.Service, args []string, vars map[string]strin
 	if s.Unprivileged && os.Geteuid() == 0 {
 		argv = append([]string{r.server("setpriv"), "--reuid=" + strconv.Itoa(nobody), "--regid=" + strconv.Itoa(nobody), "--clear-groups"}, argv...)
 	}
-	env := []string{r.server("env")}
-	for _, name := range notOfServices {
-		env = append(env, "-u", name)
+	return argv
+}
+
+// withoutMode is the environment of a service that runs outside of a lane.
+func withoutMode(env []string) []string {
+	env = slices.Clone(env)
+	for name, value := range notOfServices {
+		env = append(env, name+"="+value) // the last one counts
 	}
-	return append(env, argv...)
+	return env
 }
 
 // server finds a program also where only servers are.
@@ -135,8 +140,9 @@ func (r *run) serviceData(ctx context.Context, s recipe.Service) (string, error)
 				return err
 			}
 		}
+		env := withoutMode(r.env)
 		for _, args := range s.Init {
-			if err := r.build(ctx, out, r.env, r.serviceArgv(s, args, vars)...); err != nil {
+			if err := r.build(ctx, out, env, r.serviceArgv(s, args, vars)...); err != nil {
 				return err
 			}
 		}
@@ -179,7 +185,7 @@ const serveTime = 30 * time.Second
 // startHere starts a service beside this program; close ends it.
 func (r *run) startHere(ctx context.Context, s lane.Service) error {
 	cmd := exec.Command(s.Start[0], s.Start[1:]...)
-	cmd.Dir, cmd.Env = s.Dir, r.env
+	cmd.Dir, cmd.Env = s.Dir, withoutMode(r.env)
 	log, err := os.Create(filepath.Join(r.tmp, s.Name+".log"))
 	if err != nil {
 		return err
@@ -222,7 +228,7 @@ func (r *run) startHere(ctx context.Context, s lane.Service) error {
 func (r *run) serves(ctx context.Context, s lane.Service) bool {
 	if len(s.Check) > 0 {
 		cmd := exec.CommandContext(ctx, s.Check[0], s.Check[1:]...)
-		cmd.Env = r.env
+		cmd.Env = withoutMode(r.env)
 		return cmd.Run() == nil
 	}
 	c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)), time.Second)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,9 +127,7 @@ func (f *family) begin(s Service, env []string, hungUp <-chan struct{}) error {
 		return fmt.Errorf("start service %s: %w", s.Name, err)
 	}
 	defer log.Close()
-	for k, v := range s.Env {
-		env = append(env[:len(env):len(env)], k+"="+v)
-	}
+	env = with(env, s.Env)
 	pid, err := f.start(s.Start, dir, env, log)
 	if err != nil {
 		return fmt.Errorf("start service %s: %s: %w", s.Name, s.Start[0], err)
@@ -152,6 +151,20 @@ func (f *family) begin(s Service, env []string, hungUp <-chan struct{}) error {
 			return fmt.Errorf("service %s %s: %s", s.Name, strings.TrimSpace(why), tail(log.Name()))
 		}
 	}
+}
+
+// with returns an environment with other values in it: of two with one name most
+// programs would take the first.
+func with(env []string, values map[string]string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		_, other := values[name]
+		return other
+	})
+	for k, v := range values {
+		env = append(env, k+"="+v)
+	}
+	return env
 }
 
 // serves asks once whether a service serves.

@@ -46,7 +46,7 @@ type Service struct {
 	Check []string          `json:"check,omitempty"` // succeeds once the service serves; none: Port is asked
 	Port  int               `json:"port,omitempty"`  // on 127.0.0.1; 0 and no Check: it serves at once
 	Dir   string            `json:"dir,omitempty"`   // made for it; "" is /tmp
-	Env   map[string]string `json:"env,omitempty"`   // beside the command's
+	Env   map[string]string `json:"env,omitempty"`   // in place of the command's, and beside them
 }
 
 // Command is what runs in a lane. Argv[0] is a path.

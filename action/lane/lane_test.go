@@ -167,16 +167,17 @@ func TestALaneHasALoopbackAndNoWayOut(t *testing.T) {
 func TestServices(t *testing.T) {
 	const server = `use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 7777, Listen => 5) or die;
 		while (my $c = $s->accept) { print $c "hello from $ENV{WHO}\n"; close $c }`
-	ask := shell(`perl -MIO::Socket::INET -e 'print IO::Socket::INET->new("127.0.0.1:7777")->getline'; kill -9 $(pgrep -f accept)`)
+	ask := shell(`echo $WHO >&2; perl -MIO::Socket::INET -e 'print IO::Socket::INET->new("127.0.0.1:7777")->getline'; kill -9 $(pgrep -f accept)`)
+	ask.Env = append(ask.Env, "WHO=a test")
 	for _, tt := range []struct {
 		name    string
 		service Service
 		out     string
 		err     string
 	}{
-		{"one that stays in the foreground", Service{Name: "greeter", Start: []string{"/usr/bin/perl", "-e", server}, Port: 7777}, "hello from a service\n", ""},
+		{"one that stays in the foreground", Service{Name: "greeter", Start: []string{"/usr/bin/perl", "-e", server}, Port: 7777}, "a test\nhello from a service\n", ""},
 		{"one that leaves a daemon", Service{Name: "greeter", Start: []string{"/usr/bin/perl", "-e", "exit if fork; " + server},
-			Check: []string{"/usr/bin/perl", "-MIO::Socket::INET", "-e", `exit !IO::Socket::INET->new("127.0.0.1:7777")`}}, "hello from a service\n", ""},
+			Check: []string{"/usr/bin/perl", "-MIO::Socket::INET", "-e", `exit !IO::Socket::INET->new("127.0.0.1:7777")`}}, "a test\nhello from a service\n", ""},
 		{"one that fails", Service{Name: "greeter", Start: []string{"/bin/sh", "-c", "echo no such; echo disk >&2; exit 7"}, Port: 7777}, "",
 			"service greeter exited with 7: no such | disk"},
 		{"one that is not there", Service{Name: "greeter", Start: []string{"/nonexistent"}}, "", "start service greeter: /nonexistent: no such file or directory"},
