@@ -16,7 +16,7 @@ export PATH := $(BIN):$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # and what the generators of checked-in files need.
 DEMO_PACKAGES := git=git gcc=gcc libc6-dev=/usr/include/stdio.h make=make perl=prove valgrind=valgrind \
 	nginx=nginx libnginx-mod-http-lua=/usr/lib/nginx/modules/ngx_http_lua_module.so ca-certificates=/etc/ssl/certs
-TEST_PACKAGES := chromium=chromium gdb=gdb lua-busted=busted postgresql=/usr/lib/postgresql
+TEST_PACKAGES := chromium=chromium dnsmasq-base=dnsmasq gdb=gdb lua-busted=busted postgresql=/usr/lib/postgresql
 CHECK_PACKAGES := nodejs=node npm=npm
 
 VERSION := $(shell git describe --tags --match 'v*' --always --dirty 2>/dev/null)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/plan/recipe"
 )
 
@@ -73,6 +74,58 @@ func TestServicesRunBesideTheTests(t *testing.T) {
 			}
 			if log := logOf(t, ev, "t/a.t"); !strings.Contains(log, tt.want) {
 				t.Errorf("ended with %+v; the log lacks %q:\n%s", result.End, tt.want, log)
+			}
+		})
+	}
+}
+
+// asksNames asks a name server as the suites do, by UDP, and prints what it answers.
+const asksNames = `use IO::Socket::INET;
+my ($host, $port) = split /:/, $ENV{TEST_NGINX_RESOLVER};
+my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => $host, PeerPort => $port || 53) or die;
+$SIG{ALRM} = sub { die "no answer\n" };
+alarm 5;
+my @names = ("localhost", "nobody.invalid", ELSEWHERE);
+for my $name (@names) {
+	$s->send(pack("n6", 1, 0x100, 1, 0, 0, 0) . join("", map { pack "C/a", $_ } split /\./, $name) . "\0" . pack("nn", 1, 1));
+	$s->recv(my $got, 512);
+	my ($flags, $n) = (unpack "n6", $got)[1, 3];
+	print "$name: ", $flags & 15, " ", $n ? join(".", unpack "C4", substr $got, -4) : "no address", "\n";
+}
+print "1..1\nok 1\n";
+`
+
+// The caching name server of the catalog, with the real program.
+func TestALaneHasAnOwnNameServer(t *testing.T) {
+	c, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns, _ := c.Project("lua-resty-dns")
+	for _, tt := range []struct {
+		name, elsewhere, want string
+		lanes                 bool
+	}{
+		{"in a lane it refuses what it would have to ask elsewhere", `"www.example.com"`, "localhost: 0 127.0.0.1\nnobody.invalid: 3 no address\nwww.example.com: 5 no address\n", true},
+		{"beside the machine's own on another port", "()", "localhost: 0 127.0.0.1\nnobody.invalid: 3 no address\n", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := script()
+			p.Env = map[string]string{"TEST_NGINX_RESOLVER": "127.0.0.1"}
+			p.Recipe.Services = dns.Recipe.Services
+			if !tt.lanes {
+				if l, err := net.Listen("tcp", "127.0.0.1:53"); err == nil {
+					defer l.Close()
+				}
+			}
+			cfg := config(t, p, "t", one("t/a.t", strings.ReplaceAll(asksNames, "ELSEWHERE", tt.elsewhere)))
+			cfg.Lanes = tt.lanes
+			result, ev := ran(t, cfg)
+			if result.End.Reason != "" {
+				t.Fatal(result.End)
+			}
+			if log := logOf(t, ev, "t/a.t"); !strings.Contains(log, tt.want) {
+				t.Errorf("the log lacks %q:\n%s", tt.want, log)
 			}
 		})
 	}
