@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ortest/ortest/action/valgrind"
 	"github.com/ortest/ortest/report"
@@ -107,17 +110,40 @@ func (m *memcheck) test(ctx context.Context, run func(context.Context, command, 
 		return outcome{}, fmt.Errorf("make folder for valgrind: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	held := valgrind.NewLog(dir, m.blocks[c.file])
-	c.env, c.share = valgrind.Env(c.env, dir), []string{dir}
+	// In a lane it is memory of the lane, which can be found by a descriptor only.
+	xml := filepath.Join(dir, "xml")
+	if err := os.Mkdir(xml, 0o700); err != nil {
+		return outcome{}, fmt.Errorf("make folder for valgrind: %w", err)
+	}
+	var inLane *os.File
+	var broken error
+	c.shared = func(f *os.File) {
+		inLane = f
+		// Without the link nothing of valgrind would be read.
+		broken = errors.Join(os.Remove(xml), os.Symlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), xml))
+	}
+	held := valgrind.NewLog(xml, m.blocks[c.file])
+	c.env, c.share = valgrind.Env(c.env, xml), xml
 	got, err := run(ctx, c, held)
-	used, broken := held.Finish(log)
+	if inLane != nil {
+		defer inLane.Close()
+		got.unread = full(inLane)
+	}
+	used, whole, unsaid := held.Finish(log)
+	got.unread = got.unread || !whole
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.files[c.file] = true
 	for _, name := range used {
 		m.used[name] = true
 	}
-	return got, errors.Join(err, broken)
+	return got, errors.Join(err, broken, unsaid)
+}
+
+// full tells whether no more can be written where a folder lies.
+func full(dir *os.File) bool {
+	var st unix.Statfs_t
+	return unix.Fstatfs(int(dir.Fd()), &st) == nil && (st.Bavail == 0 || st.Ffree == 0)
 }
 
 // maxUnused bounds how many suppressions a line names.

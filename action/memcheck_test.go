@@ -1,6 +1,7 @@
 package action
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -61,5 +62,33 @@ func TestSuppressionsGetNamesOfTheirOwn(t *testing.T) {
 	}
 	if len(all) != 3 || all[1] != (suppression{"a (line 8)", 8}) || all[2] != (suppression{"b", 12}) {
 		t.Errorf("%+v", all)
+	}
+}
+
+// What valgrind writes is bounded in a lane, and what is not read makes no file good.
+func TestValgrindsFolderCannotFillTheMachine(t *testing.T) {
+	const script = `my $dir = $ENV{ORTEST_VALGRIND}; mkdir "$dir/deep"; open my $f, ">", "$dir/%s"; my $n = 0;
+		for (1 .. %d) { my $got = syswrite $f, "x" x 1048576 or last; $n += $got }
+		print "1..1\nok 1\n# wrote $n\n";`
+	for _, tt := range []struct {
+		name, file string
+		mib        int
+		wrote      string
+		verdict    report.Verdict
+	}{
+		{"a little that is no XML", "deep/a", 1, "# wrote 1048576\n", report.Pass},
+		{"as much as there is room", "deep/a", 200, "# wrote 6", report.Fail}, // valgrind's own is there too
+		{"more of a process than is read", "1.xml", 5, "# wrote 5242880\n", report.Fail},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := plan.Project{Name: "script", Kind: "lua-library", Test: plan.Test{Glob: "t/*.t"}}
+			cfg := config(t, p, "tv", one("t/a.t", fmt.Sprintf(script, tt.file, tt.mib)))
+			cfg.Lanes = true
+			_, ev := ran(t, cfg)
+			g := report.Judge(report.Evidence{Goal: "tv-script", Pieces: []report.PieceEvidence{ev}}, nil, report.JudgeOptions{})
+			if log := logOf(t, ev, "t/a.t"); !strings.Contains(log, tt.wrote) || g.Verdict != tt.verdict {
+				t.Errorf("%s, want %s\n%+v\n%.1500s", g.Verdict, tt.verdict, g.Findings, log)
+			}
+		})
 	}
 }

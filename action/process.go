@@ -24,10 +24,11 @@ type command struct {
 	limit  time.Duration
 	output int64 // bytes; more of it ends the command
 
-	cores bool          // of what dies gdb prints the stack at the end
-	begun func(pid int) // is told what all of it in a lane descends from
-	file  string        // the test file that it tests
-	share []string      // folders that are its maker's also in a lane
+	cores  bool           // of what dies gdb prints the stack at the end
+	begun  func(pid int)  // is told what all of it in a lane descends from
+	file   string         // the test file that it tests
+	share  string         // folder that its maker reads also when it is in a lane
+	shared func(*os.File) // is given that folder if it is in a lane
 }
 
 // outcome is how a command ended.
@@ -40,6 +41,7 @@ type outcome struct {
 	cpu      time.Duration // of everything it started and we saw end
 	full     bool          // it wrote all that it may
 	left     []string      // names of the processes that ran at its end
+	unread   bool          // valgrind wrote more than is read
 }
 
 // why says what ended a command that did not end well, "" when it did.

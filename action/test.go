@@ -90,6 +90,9 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 		// cut, nothing says how it ended.
 		got.exit, got.signal = -1, "SIGKILL"
 	}
+	if got.unread && got.exit == 0 {
+		got.exit = 1 // nobody knows what else it found
+	}
 	why := r.ending(got)
 	switch {
 	case got.timedOut:
@@ -113,6 +116,9 @@ func (r *run) ending(o outcome) string {
 	var all []string
 	if o.tooMuch {
 		all = append(all, fmt.Sprintf("it printed more than %d bytes", r.cfg.Limits.Output))
+	}
+	if o.unread {
+		all = append(all, "valgrind wrote more than is read of it")
 	}
 	if o.full {
 		all = append(all, "it wrote as much as it may: no space was left")
@@ -172,7 +178,7 @@ func (r *run) inLane(ctx context.Context, c command, log io.Writer) (outcome, er
 	if argv[0] = lookPath(c.argv[0], c.env); argv[0] == "" {
 		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], exec.ErrNotFound)
 	}
-	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Share: c.share, Begun: c.begun, Quota: r.cfg.Limits.Disk, Setup: r.setup, Services: r.services}
+	l := lane.Lane{Keep: []string{r.cfg.Workspace}, Dirs: []string{r.tmp}, Share: c.share, Shared: c.shared, Begun: c.begun, Quota: r.cfg.Limits.Disk, Setup: r.setup, Services: r.services}
 	if r.cfg.Work != "" {
 		if err := os.MkdirAll(r.cfg.Work, 0o755); err != nil {
 			return outcome{}, err

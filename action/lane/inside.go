@@ -108,6 +108,11 @@ func enter() error {
 	if err := mounts(l); err != nil {
 		return err
 	}
+	if l.Share != "" {
+		if err := handOver(l.Share); err != nil {
+			return err
+		}
+	}
 	if err := setup(l.Setup); err != nil {
 		return err
 	}

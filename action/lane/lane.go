@@ -13,7 +13,6 @@ package lane
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,11 +31,13 @@ const Word = "lane"
 type Lane struct {
 	Keep     []string   `json:"keep,omitempty"`     // absolute folders that must be seen also below /tmp; each can be written, and changes are lost
 	Dirs     []string   `json:"dirs,omitempty"`     // absolute folders that are made
-	Share    []string   `json:"share,omitempty"`    // absolute folders that exist; what is written into them stays
+	Share    string     `json:"share,omitempty"`    // absolute folder of at most ShareSize bytes, of memory; Shared can read it also after the end
 	Quota    int64      `json:"quota,omitempty"`    // bytes that may be written to files; 0: half of the machine's memory
 	Setup    [][]string `json:"setup,omitempty"`    // commands that change the lane's network, such as ip and nft; run first, with the rights that this needs
 	Services []Service  `json:"services,omitempty"` // started in this order, before the command
 	Begun    func(int)  `json:"-"`                  // is told process 1's number on the machine; nil is not
+
+	Shared func(*os.File) `json:"-"` // is given Share before anything runs, and closes it; required with it
 }
 
 // Service is a server that runs beside the command.
@@ -102,7 +103,7 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 	work.Go(func() { sink.Copy(p.output) })
 	var told report
 	var broken error
-	work.Go(func() { broken = json.NewDecoder(p.told).Decode(&told) })
+	work.Go(func() { broken = p.hear(l, &told) })
 	stop := context.AfterFunc(ctx, p.hangUp)
 	err = p.cmd.Wait()
 	stop()
@@ -154,7 +155,7 @@ func start(l Lane, c Command) (*process, error) {
 	}
 	ordersR, ordersW, err1 := pipe()
 	outR, outW, err2 := pipe()
-	toldR, toldW, err3 := pipe()
+	toldR, toldW, err3 := socket()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		closeAll(theirs)
 		return nil, err

@@ -67,6 +67,29 @@ func TestALaneSeesTheMachineAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestALaneSharesOneBoundedFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shared")
+	var got *os.File
+	l := Lane{Share: dir, Shared: func(f *os.File) { got = f }}
+	c := shell(`cd "$0" && echo said >said && ! head -c 100000000 /dev/zero 2>/dev/null >big; ls`)
+	c.Argv = append(c.Argv, dir)
+	o, out := ran(t, l, c)
+	if o.Exit != 0 || out != "big\nsaid\n" || got == nil {
+		t.Fatalf("%+v\n%s", o, out)
+	}
+	defer got.Close()
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d/said", got.Fd())); err != nil || string(b) != "said\n" {
+		t.Errorf("after the end it holds %q, %v", b, err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("outside it is left: %v", err)
+	}
+	l = Lane{Share: "/proc/none", Shared: func(*os.File) { t.Error("there is none") }}
+	if _, err := l.Run(t.Context(), shell("true"), io.Discard); err == nil || !strings.HasPrefix(err.Error(), "set up lane: share /proc/none: ") {
+		t.Errorf("Run = %v", err)
+	}
+}
+
 func TestLanesListenOnOnePort(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

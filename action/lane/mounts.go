@@ -41,10 +41,6 @@ func mounts(l Lane) error {
 	if err != nil {
 		return err
 	}
-	share, err := openAll(l.Share)
-	if err != nil {
-		return err
-	}
 	top, err := topLevel()
 	if err != nil {
 		return err
@@ -66,11 +62,10 @@ func mounts(l Lane) error {
 			return err
 		}
 	}
-	for i, dir := range l.Share {
-		if err := b.bind(share[i], dir); err != nil {
-			return fmt.Errorf("share %s: %w", dir, err)
+	if l.Share != "" {
+		if err := mountShare(l.Share); err != nil {
+			return fmt.Errorf("share %s: %w", l.Share, err)
 		}
-		unix.Close(share[i])
 	}
 	return b.pivot()
 }

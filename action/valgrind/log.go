@@ -130,10 +130,10 @@ func pid(name string) int {
 }
 
 // Finish writes the log with the findings in their places, and returns the
-// names of the suppressions that matched.
-func (l *Log) Finish(w io.Writer) (used []string, err error) {
+// names of the suppressions that matched, and whether all was read.
+func (l *Log) Finish(w io.Writer) (used []string, whole bool, err error) {
 	l.look(len(l.headers) - 1)
-	processes := l.processes()
+	processes, whole := l.processes()
 	below := make([]strings.Builder, len(l.headers)+1) // the last is the end of the log
 	for _, p := range l.placed(processes) {
 		used = append(used, p.used...)
@@ -144,7 +144,7 @@ func (l *Log) Finish(w io.Writer) (used []string, err error) {
 	from := 0
 	for i, h := range l.headers {
 		if _, err := w.Write(slices.Concat(l.text[from:h.end], []byte(below[i].String()))); err != nil {
-			return nil, err
+			return nil, whole, err
 		}
 		from = h.end
 	}
@@ -156,20 +156,25 @@ func (l *Log) Finish(w io.Writer) (used []string, err error) {
 		tail = append(tail, rest...)
 	}
 	_, err = w.Write(tail)
-	return used, err
+	return used, whole, err
 }
 
-func (l *Log) processes() map[string]process {
+func (l *Log) processes() (all map[string]process, whole bool) {
 	all, left := map[string]process{}, int64(maxTotal)
+	whole = true
 	root, err := os.OpenRoot(l.dir)
 	if err != nil {
-		return all
+		return all, false
 	}
 	defer root.Close()
 	for _, name := range l.order {
 		fi, err := root.Lstat(name)
-		if err != nil || !fi.Mode().IsRegular() || left <= 0 {
+		if err != nil || !fi.Mode().IsRegular() {
 			continue // a test may put anything there
+		}
+		whole = whole && fi.Size() <= min(maxFile, left)
+		if left <= 0 {
+			continue
 		}
 		f, err := root.Open(name)
 		if err != nil {
@@ -185,7 +190,7 @@ func (l *Log) processes() map[string]process {
 		left -= min(maxFile, fi.Size())
 		f.Close()
 	}
-	return all
+	return all, whole
 }
 
 // place is a process and the header of its block; -1 leaves it to each finding.
