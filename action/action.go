@@ -30,6 +30,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/action/source"
 	"github.com/ortest/ortest/plan"
@@ -71,6 +73,7 @@ type Config struct {
 	Env       []string          // what the project's environment may take from: os.Environ() of the job
 	Limits    Limits
 	Only      string       // pattern of the test files that are wanted; "" is all
+	Began     time.Time    // of the run: what was built since then is not built again by force; zero is now
 	Lanes     bool         // each test file runs in a lane of its own
 	Logger    *slog.Logger // nil logs nothing
 }
@@ -107,6 +110,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Began.IsZero() {
+		c.Began = time.Now()
 	}
 	c.Limits.File = cmp.Or(c.Limits.File, 10*time.Minute)
 	c.Limits.Build = cmp.Or(c.Limits.Build, 30*time.Minute)
@@ -275,8 +281,15 @@ func (r *run) upToBuild(ctx context.Context) error {
 // note writes a line of ours into the log.
 func (r *run) note(format string, args ...any) { note(r.spool, format, args...) }
 
-// Arch is this machine's name in the catalog.
+const i386 = "linux i386"
+
+// Arch is this machine's name in the catalog. A 32-bit system on a 64-bit machine
+// says so itself: this program is 64-bit there too.
 func Arch() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err == nil && runtime.GOARCH == "amd64" && unix.ByteSliceToString(u.Machine[:]) == "i686" {
+		return i386
+	}
 	machine, ok := map[string]string{"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}[runtime.GOARCH]
 	if !ok {
 		machine = runtime.GOARCH

@@ -81,6 +81,10 @@ var provides = map[string]string{
 // prepare makes the environment and checks that the machine has what the goal
 // needs. All that is missing is named at once.
 func (r *run) prepare(ctx context.Context) error {
+	// A 64-bit machine runs a 32-bit suite without complaint, and proves nothing by it.
+	if want := r.cfg.Piece.Options.Arch; want != Arch() && (want == i386 || Arch() == i386) {
+		return &stopped{PhasePrepare, fmt.Sprintf("the piece is for %s, and this system is %s", want, Arch())}
+	}
 	r.environs()
 	machine := unit.Machine{Env: r.env, Log: r.spool}
 	var here []recipe.Unit

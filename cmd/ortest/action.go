@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/action"
+	"github.com/ortest/ortest/action/root32"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
@@ -22,6 +23,9 @@ func (a *app) action() *cobra.Command {
 			"ortest action",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if root32.Wanted(os.Environ()) {
+				return inside(cmd)
+			}
 			c, err := catalog.Default()
 			if err != nil {
 				return err
@@ -44,6 +48,16 @@ func (a *app) action() *cobra.Command {
 	}
 	cmd.AddCommand(a.actionCommands()...)
 	return cmd
+}
+
+// inside runs the action in the 32-bit system of this machine.
+func inside(cmd *cobra.Command) error {
+	s := root32.Streams{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
+	code, err := root32.Run(cmd.Context(), os.Args[1:], os.Environ(), s)
+	if err == nil && code != 0 {
+		err = &exitError{code: code}
+	}
+	return err
 }
 
 func lookup(c *catalog.Catalog, g plan.Goal) (plan.Project, plan.Mode, error) {

@@ -27,7 +27,7 @@ import (
 
 // Where an image has what instances use. The second is what the machines' user-data start.
 const (
-	root32    = "/opt/ortest/i386"
+	systemOf386    = "/opt/ortest/i386"
 	runnerDir = "/opt/actions-runner"
 )
 
@@ -109,17 +109,17 @@ func prepare32(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	inside := filepath.Join(root32, "usr/local/bin/ortest")
+	inside := filepath.Join(systemOf386, "usr/local/bin/ortest")
 	for _, argv := range [][]string{
 		{"apt-get", "update", "-qq"},
 		{"apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"},
-		{"debootstrap", "--arch=i386", "--variant=minbase", codename(string(release)), root32, "http://deb.debian.org/debian"},
-		{"cp", "/etc/resolv.conf", root32 + "/etc/resolv.conf"},
+		{"debootstrap", "--arch=i386", "--variant=minbase", codename(string(release)), systemOf386, "http://deb.debian.org/debian"},
+		{"cp", "/etc/resolv.conf", systemOf386 + "/etc/resolv.conf"},
 		{"install", "-m", "755", exe, inside},
-		{"sh", "-c", `printf '#!/bin/sh\nexit 101\n' >"$1" && chmod 755 "$1"`, "sh", root32 + "/usr/sbin/policy-rc.d"}, // packages start nothing
-		{"mount", "-t", "proc", "proc", root32 + "/proc"},
-		{exe, "image", "prepare", "--root", root32},
-		{"umount", root32 + "/proc"},
+		{"sh", "-c", `printf '#!/bin/sh\nexit 101\n' >"$1" && chmod 755 "$1"`, "sh", systemOf386 + "/usr/sbin/policy-rc.d"}, // packages start nothing
+		{"mount", "-t", "proc", "proc", systemOf386 + "/proc"},
+		{exe, "image", "prepare", "--root", systemOf386},
+		{"umount", systemOf386 + "/proc"},
 		{"rm", "-f", inside},
 	} {
 		fmt.Fprintf(out, "ortest: runs %s\n", strings.Join(argv, " "))

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/action/lane"
+	"github.com/ortest/ortest/action/root32"
 )
 
 // Exit codes (STYLE: 0 good, 1 a verdict is bad, 2 wrong usage, 3 we failed).
@@ -47,6 +48,9 @@ var errBadVerdict = &exitError{code: exitBad}
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == lane.Word {
 		os.Exit(lane.Main(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == root32.Word {
+		os.Exit(root32.Main(os.Args[2:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

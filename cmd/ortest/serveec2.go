@@ -101,6 +101,9 @@ func (c ec2Config) open(ctx context.Context, s serveConfig, cat *catalog.Catalog
 			return nil, fmt.Errorf("read the agent of %s: %w", a.Name, err)
 		}
 		arch := ec2.Arch{Image: a.Image, Types: c.Types[a.Name], Spot: c.Spot, Digest: sum, Placement: c.Placement[a.Name]}
+		if a.Name == "linux i386" {
+			arch.Root = systemOf386
+		}
 		if image := c.Images[a.Name]; image != "" {
 			arch.Image = image
 		}

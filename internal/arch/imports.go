@@ -34,6 +34,7 @@ var rooms = []Room{
 	{"action/unit", []string{"plan/recipe"}},
 	{"action/valgrind", nil},
 	{"action/crash", nil},
+	{"action/root32", nil},
 	{"action/local", []string{"action", "action/lane", "plan", "report"}},
 	{"runnerfleet", []string{"plan"}},
 	{"runnerfleet/queue", nil},

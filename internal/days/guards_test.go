@@ -39,25 +39,28 @@ func TestAMachineEndsByItself(t *testing.T) {
 		name  string
 		agent string // what the agent does; "" where there is none to be had
 		right bool   // it has the digest that is expected
+		fence int    // how the command ends that closes the metadata service to jobs
 		asked string // of shutdown, with the timer's word cut
+		runs  bool   // the agent was started
 	}{
-		{"the agent ends", "exit 0", true, "-P now"},
-		{"the agent fails", "exit 1", true, "-P now"},
-		{"the agent dies of a panic", "kill -ABRT $$", true, "-P now"},
-		{"the agent is killed", "kill -KILL $$", true, "-P now"},
-		{"the agent is another one", "exit 0", false, "-P now"},
-		{"the bot cannot be reached", "", true, "-P now"},
-		{"the agent hangs: the timer alone is left", "kill -KILL $PPID", true, ""}, // the script goes no further
+		{"the agent ends", "exit 0", true, 0, "-P now", true},
+		{"the agent fails", "exit 1", true, 0, "-P now", true},
+		{"the agent dies of a panic", "kill -ABRT $$", true, 0, "-P now", true},
+		{"the agent is killed", "kill -KILL $$", true, 0, "-P now", true},
+		{"the agent is another one", "exit 0", false, 0, "-P now", false},
+		{"the bot cannot be reached", "", true, 0, "-P now", false},
+		{"jobs could read what the machine proves itself by", "exit 0", true, 1, "-P now", false},
+		{"the agent hangs: the timer alone is left", "kill -KILL $PPID", true, 0, "", true}, // the script goes no further
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			said := filepath.Join(dir, "asked")
+			said, started := filepath.Join(dir, "asked"), filepath.Join(dir, "started")
 			fakes := map[string]string{
 				"shutdown":  `echo "$*" >>` + said,
-				"curl":      "test -s " + said + " || echo 'no timer yet' >>" + said + "; test -n '" + tt.agent + "' && printf '#!/bin/sh\\n%s\\n' '" + tt.agent + "' >ortest",
+				"curl":      "test -s " + said + " || echo 'no timer yet' >>" + said + "; test -n '" + tt.agent + "' && printf '#!/bin/sh\\n%s\\n%s\\n' 'echo \"$ORTEST_BIN $*\" >" + started + "' '" + tt.agent + "' >ortest",
 				"sha256sum": fmt.Sprintf("exit %d", map[bool]int{true: 0, false: 1}[tt.right]),
 				"sleep":     "exit 0",
-				"iptables":  "exit 1",
+				"iptables":  fmt.Sprintf("exit %d", tt.fence),
 			}
 			for name, does := range fakes {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+does+"\n"), 0o755); err != nil {
@@ -76,6 +79,11 @@ func TestAMachineEndsByItself(t *testing.T) {
 			minutes := 0
 			if _, err := fmt.Sscanf(timer, "-P +%d", &minutes); err != nil || minutes < 1 || minutes > 180 {
 				t.Errorf("first of all shutdown was asked %q, %v\n%s", timer, err, out)
+			}
+			// The job finds this program by it, and is no other user than the lanes' own.
+			want := filepath.Join(dir, "lib/ortest") + " agent --runner-dir /opt/actions-runner --runner bin/Runner.Listener run --users ortest-lane-\n"
+			if got, err := os.ReadFile(started); (err == nil) != tt.runs || tt.runs && string(got) != want {
+				t.Errorf("the agent was started as %q, %v, want %q", got, err, want)
 			}
 			if got := strings.TrimSpace(rest); got != tt.asked {
 				t.Errorf("then %q, want %q\n%s", got, tt.asked, out)

@@ -44,7 +44,10 @@ type Config struct {
 	// Users begins the names of the accounts that the lanes' jobs run as: with "lane-"
 	// they are lane-1, lane-2 and so on, made where they are missing. "" is the agent's
 	// own account; anything else wants root.
-	Users    string
+	Users string
+	// Root is where the system stands in which jobs test, on a machine that has another
+	// one for that: their action enters it. "" where they test on the machine's own.
+	Root     string
 	Deadline time.Time
 	// Env is the runners' environment before the agent adds its own; settings with
 	// EnvAgentPrefix are left out.
@@ -108,6 +111,8 @@ func (c *Config) Validate() error {
 		return errors.New("agent: Instance, Token and Deadline are required, or Metadata")
 	case !filepath.IsAbs(c.Dir):
 		return fmt.Errorf("agent: directory %q is not absolute", c.Dir)
+	case c.Root != "" && !filepath.IsAbs(c.Root):
+		return fmt.Errorf("agent: root %q is not absolute", c.Root)
 	case len(c.Runner) == 0 || len(c.Keeper) == 0:
 		return errors.New("agent: Runner and Keeper are required")
 	}

@@ -57,6 +57,10 @@ func (l *lane) makeDirs() error {
 	}
 	work := filepath.Join(l.dir, "work")
 	err := os.MkdirAll(work, 0o700)
+	if err == nil && l.Root != "" {
+		// Where the lane's folder shows in there; nobody writes to the place itself.
+		err = os.MkdirAll(filepath.Join(l.Root, l.dir), 0o755)
+	}
 	if err == nil {
 		err = l.account.give(work)
 	}

@@ -52,6 +52,9 @@ func (l *lane) newPlace(job runnerfleet.Assignment) (*place, error) {
 		"ACTIONS_RUNNER_HOOK_JOB_STARTED="+p.path("job-started.sh"),
 		"ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1", // else that is a 1 like others
 	)
+	if l.Root != "" {
+		p.env = append(p.env, "ORTEST_ROOT="+l.Root, "ORTEST_ROOT_SHARE="+l.dir)
+	}
 	if l.lanes > 1 {
 		p.env = append(p.env, "ORTEST_LANES=1") // the suites are to share the machine
 	}

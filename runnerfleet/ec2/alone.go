@@ -75,9 +75,9 @@ func (c *Cloud) aloneData(l runnerfleet.Launch, list []byte) (string, error) {
 	}
 	minutes := int((time.Until(l.Deadline) + time.Minute - 1) / time.Minute)
 	err = aloneScript.Execute(z, struct {
-		URL, Digest, List, Instance, Deadline string
-		Minutes                               int
-	}{c.cfg.AgentURL, c.cfg.Arches[l.Arch].Digest, string(list), l.Instance, l.Deadline.UTC().Format(time.RFC3339), max(1, minutes)})
+		URL, Digest, Root, List, Instance, Deadline string
+		Minutes                                     int
+	}{c.cfg.AgentURL, c.cfg.Arches[l.Arch].Digest, c.cfg.Arches[l.Arch].Root, string(list), l.Instance, l.Deadline.UTC().Format(time.RFC3339), max(1, minutes)})
 	if err := errors.Join(err, z.Close()); err != nil {
 		return "", fmt.Errorf("write user-data: %w", err)
 	}

@@ -4,10 +4,10 @@
 shutdown -P +{{.Minutes}}
 set -eu
 trap 'shutdown -P now' EXIT
-umask 077
-dir=/run/ortest
+dir=/var/lib/ortest
 mkdir -p -m 711 "$dir"
 cd "$dir"
+install -m 600 /dev/null list.json
 cat >list.json <<'EOF_OF_THE_LIST'
 {{.List}}
 EOF_OF_THE_LIST
@@ -22,6 +22,8 @@ echo "{{.Digest}}  ortest" | sha256sum -c - || { echo "ortest: the agent is not 
 chmod 755 ortest
 mkdir -p "$dir/work"
 export ORTEST_BIN="$dir/ortest" ORTEST_AGENT_DIR="$dir/work" ORTEST_INSTANCE="{{.Instance}}" ORTEST_AGENT_DEADLINE="{{.Deadline}}"
+# Jobs run as other users: neither what the machine can prove of itself nor the list is theirs.
+iptables -I OUTPUT -d 169.254.169.254 -m owner ! --uid-owner 0 -j REJECT || { echo "ortest: the metadata service cannot be closed to jobs"; exit 1; }
 echo "ortest: starting the agent"
-./ortest agent --list list.json --runner /opt/actions-runner/run.sh
+./ortest agent --list list.json --runner-dir /opt/actions-runner --runner "bin/Runner.Listener run" --users ortest-lane-{{if .Root}} --root {{.Root}}{{end}}
 echo "ortest: the agent has ended"

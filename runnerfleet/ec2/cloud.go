@@ -63,6 +63,8 @@ type Arch struct {
 	Types  []string
 	Spot   bool
 	Digest string // SHA-256 in hex of the agent that AgentURL serves for it
+	// Root is where the image has the system in which jobs test, if not its own.
+	Root string
 	// Placement is for what CreateFleet cannot serve: dedicated hosts and reservations.
 	Placement Placement
 }

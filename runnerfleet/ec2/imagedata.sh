@@ -6,7 +6,7 @@ set -eu
 # What is printed last must reach the console before the power goes.
 trap 'sync; sleep {{.Linger}}; shutdown -P now' EXIT
 export DEBIAN_FRONTEND=noninteractive HOME=/root
-dir=/run/ortest
+dir=/var/lib/ortest-image # not /run, from which Debian lets nothing start
 mkdir -p -m 700 "$dir"
 cd "$dir"
 if ! command -v curl >/dev/null; then
@@ -27,6 +27,7 @@ enabled >before
 ./{{.Command}} || { echo "ortest: the image is not ready"; exit 1; }
 # Servers that came as packages are started by those who test with them.
 enabled | comm -13 before - | xargs -r systemctl disable -q
+cd / && rm -rf "$dir"
 # The next boot is another machine's first.
 cloud-init clean --logs >/dev/null 2>&1 || rm -rf /var/lib/cloud
 rm -rf /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh /var/log/journal/* /var/lib/apt/lists/*

@@ -201,9 +201,9 @@ func (c *Cloud) templateData(img foundImage, script string) *types.RequestLaunch
 func (c *Cloud) userData(arch string) (string, error) {
 	var b bytes.Buffer
 	err := userDataScript.Execute(&b, struct {
-		URL, Digest string
-		Minutes     int
-	}{strings.TrimSuffix(c.cfg.AgentURL, "/"), c.cfg.Arches[arch].Digest, minutes(c.cfg.MaxAge)})
+		URL, Digest, Root string
+		Minutes           int
+	}{strings.TrimSuffix(c.cfg.AgentURL, "/"), c.cfg.Arches[arch].Digest, c.cfg.Arches[arch].Root, minutes(c.cfg.MaxAge)})
 	if err != nil {
 		return "", fmt.Errorf("write user-data: %w", err)
 	}

@@ -16,10 +16,10 @@ until curl -fsS --proto =https --max-time 120 -o ortest "{{.URL}}/agent/v1/binar
 done
 echo "{{.Digest}}  ortest" | sha256sum -c - || { echo "ortest: the agent is not the expected one"; exit 1; }
 chmod 755 ortest
-export ORTEST_AGENT_URL="{{.URL}}" ORTEST_AGENT_DIR="$dir/work" ORTEST_AGENT_METADATA=http://169.254.169.254
+export ORTEST_BIN="$dir/ortest" ORTEST_AGENT_URL="{{.URL}}" ORTEST_AGENT_DIR="$dir/work" ORTEST_AGENT_METADATA=http://169.254.169.254
 mkdir -p "$dir/work"
 # Jobs run as other users: what the machine can prove of itself is not theirs.
-iptables -I OUTPUT -d 169.254.169.254 -m owner ! --uid-owner 0 -j REJECT || echo "ortest: the metadata service stays open to jobs"
+iptables -I OUTPUT -d 169.254.169.254 -m owner ! --uid-owner 0 -j REJECT || { echo "ortest: the metadata service cannot be closed to jobs"; exit 1; }
 echo "ortest: starting the agent"
-./ortest agent --runner-dir /opt/actions-runner --runner "bin/Runner.Listener run" --users ortest-lane-
+./ortest agent --runner-dir /opt/actions-runner --runner "bin/Runner.Listener run" --users ortest-lane-{{if .Root}} --root {{.Root}}{{end}}
 echo "ortest: the agent has ended"
