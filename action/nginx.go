@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ortest/ortest/action/source"
 	"github.com/ortest/ortest/plan/recipe"
@@ -45,7 +46,11 @@ func (r *run) nginx(ctx context.Context) error {
 	}
 	key := keyOf("nginx-"+b.archive.Version, b.archive.SHA256, b.named, sums, r.gcc, r.result.Manifest.Arch)
 	made := false
-	out, err := r.store().Make("nginx", key, r.cfg.Piece.Options.Force, func(out string) error {
+	var since time.Time
+	if r.cfg.Piece.Options.Force {
+		since = r.cfg.Began
+	}
+	out, err := r.store().Make("nginx", key, since, func(out string) error {
 		made = true
 		return r.makeNginx(ctx, b, out)
 	})

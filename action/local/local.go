@@ -60,9 +60,9 @@ type Outcome struct {
 
 // Run runs goals. That tests fail or that a goal cannot be made ready is no error.
 func Run(ctx context.Context, cfg Config) (Outcome, error) {
-	r := &runner{cfg: cfg}
-	defer r.close()
 	out := Outcome{Began: time.Now()}
+	r := &runner{cfg: cfg, began: out.Began}
+	defer r.close()
 	for _, g := range cfg.Goals {
 		if err := r.prepare(ctx, g); err != nil {
 			return Outcome{}, fmt.Errorf("%s: %w", g, err)
@@ -93,6 +93,7 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 // runner is a run of goals while it runs.
 type runner struct {
 	cfg   Config
+	began time.Time
 	goals []*goal
 	holds []*hold
 }
@@ -127,7 +128,7 @@ func (r *runner) prepare(ctx context.Context, g plan.Goal) error {
 	r.progress("%s: prepare, check out, build", g)
 	begun := time.Now()
 	head := new(buffer)
-	c.Log, c.Lanes, c.Temp = head.over(c.Log), r.cfg.Lanes, h.temp
+	c.Log, c.Lanes, c.Temp, c.Began = head.over(c.Log), r.cfg.Lanes, h.temp, r.began
 	suite, err := action.Open(ctx, c)
 	if err != nil {
 		return err

@@ -31,19 +31,22 @@ func (s *Store) added() {
 }
 
 // use notes that a folder is needed until Close, which Clear respects.
-func (s *Store) use(dir string) error {
+func (s *Store) use(dir string) (*os.File, error) {
 	path := dir + ".used"
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+		return nil, err
+	}
+	if f := s.holds(path); f != nil {
+		return f, nil
 	}
 	for {
 		f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o644)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
 			f.Close()
-			return fmt.Errorf("lock %s: %w", path, err)
+			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		now := time.Now()
 		_ = os.Chtimes(path, now, now) // another user's cannot be
@@ -51,10 +54,22 @@ func (s *Store) use(dir string) error {
 			s.mu.Lock()
 			s.held = append(s.held, f)
 			s.mu.Unlock()
-			return nil
+			return f, nil
 		}
 		f.Close() // it was cleared meanwhile
 	}
+}
+
+// holds returns what is held already: two locks of one process shut each other out.
+func (s *Store) holds(path string) *os.File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.held {
+		if f.Name() == path {
+			return f
+		}
+	}
+	return nil
 }
 
 func same(f *os.File, path string) bool {

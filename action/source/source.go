@@ -20,6 +20,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -139,7 +140,7 @@ func (s *Store) Checkout(ctx context.Context, url, commit string) (string, error
 // wholly or not at all, however many ask for it at once, and stays until Close.
 func (s *Store) Keep(kind, name string, make func(tmp string) error) (string, error) {
 	dir := filepath.Join(s.Dir, kind, name)
-	if err := s.use(dir); err != nil {
+	if _, err := s.use(dir); err != nil {
 		return "", err
 	}
 	if _, err := os.Stat(dir); err == nil {
@@ -169,15 +170,20 @@ func (s *Store) Keep(kind, name string, make func(tmp string) error) (string, er
 }
 
 // Make returns the folder of a name, which fill filled in place: what is built
-// has its own path in it. What was left unfinished, or is to be made again, is
-// made from the start. It stays until Close.
-func (s *Store) Make(kind, name string, again bool, fill func(out string) error) (string, error) {
+// has its own path in it. What was left unfinished, or made before since, is made
+// from the start. It stays until Close.
+func (s *Store) Make(kind, name string, since time.Time, fill func(out string) error) (string, error) {
 	dir := filepath.Join(s.Dir, kind, name)
 	done := dir + ".done"
-	if err := s.use(dir); err != nil {
+	made := func() bool {
+		fi, err := os.Stat(done)
+		return err == nil && !fi.ModTime().Before(since)
+	}
+	used, err := s.use(dir)
+	if err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(done); err == nil && !again {
+	if made() {
 		return dir, nil
 	}
 	unlock, err := lock(dir + ".lock")
@@ -185,8 +191,15 @@ func (s *Store) Make(kind, name string, again bool, fill func(out string) error)
 		return "", err
 	}
 	defer unlock()
-	if _, err := os.Stat(done); err == nil && !again {
+	if made() {
 		return dir, nil
+	}
+	if _, err := os.Stat(done); err == nil {
+		// What others test with is not taken away.
+		if unix.Flock(int(used.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+			return "", fmt.Errorf("%s is in use and cannot be made again: wait for the run that tests with it, or do without -f", dir)
+		}
+		defer func() { _ = unix.Flock(int(used.Fd()), unix.LOCK_SH) }()
 	}
 	if err := errors.Join(os.RemoveAll(done), os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return "", err

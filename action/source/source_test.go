@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ortest/ortest/plan/recipe"
 )
@@ -209,6 +210,7 @@ func TestNginx(t *testing.T) {
 
 func TestMake(t *testing.T) {
 	s := &Store{Dir: t.TempDir()}
+	began := time.Now().Add(-time.Minute)
 	made := 0
 	fill := func(fails bool) func(string) error {
 		return func(out string) error {
@@ -226,18 +228,30 @@ func TestMake(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct {
-		name         string
-		again, fails bool
-		made         int
+		name  string
+		since time.Time
+		fails bool
+		made  int
 	}{
-		{"a build that fails is not kept", false, true, 1},
-		{"the next one is made from the start", false, false, 2},
-		{"what is made is not made again", false, false, 2},
-		{"unless that is wanted", true, false, 3},
+		{"a build that fails is not kept", time.Time{}, true, 1},
+		{"the next one is made from the start", time.Time{}, false, 2},
+		{"what is made is not made again", time.Time{}, false, 2},
+		{"what is made since is neither", began, false, 2},
+		{"what is older is", time.Now().Add(time.Hour), false, 3},
 	} {
-		out, err := s.Make("tools", "t", tt.again, fill(tt.fails))
+		out, err := s.Make("tools", "t", tt.since, fill(tt.fails))
 		if made != tt.made || (err != nil) != tt.fails || err == nil && filepath.Base(out) != "t" {
 			t.Errorf("%s: made %d times, %s, %v", tt.name, made, out, err)
 		}
+	}
+	other := &Store{Dir: s.Dir}
+	if _, err := other.Make("tools", "t", time.Time{}, fill(false)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Make("tools", "t", time.Now().Add(time.Hour), fill(false)); err == nil || !strings.Contains(err.Error(), "is in use and cannot be made again") || made != 3 {
+		t.Errorf("what another run tests with was made again: %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
