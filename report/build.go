@@ -10,7 +10,7 @@ import (
 
 var (
 	reCompile = regexp.MustCompile(`^(\S+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)`)
-	reFailed = regexp.MustCompile(`^(?:make(?:\[\d+\])?: \*\*\* (?:\[.*\] (?:Error \d+|\S.*)|Waiting for unfinished jobs\.+)$|collect2: error: ld returned )`)
+	reFailed  = regexp.MustCompile(`^(?:make(?:\[\d+\])?: \*\*\* (?:\[.*\] (?:Error \d+|\S.*)|Waiting for unfinished jobs\.+)$|collect2: error: ld returned )`)
 	reEnter   = regexp.MustCompile(`^make(?:\[\d+\])?: Entering directory '(/[^']*)'`)
 )
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,6 +14,9 @@ const (
 	skipOnly = "ONLY"
 	skipLast = "LAST"
 )
+
+// maxRepeat is what repeat_each is believed to say.
+const maxRepeat = 100_000
 
 // ReadTestFile takes the census of a test file in the format of Test::Base:
 // blocks below __DATA__ (or __END__), each from its "===" line to the next.
@@ -27,6 +31,7 @@ func ReadTestFile(path string, src []byte) TestFile {
 		line := bytes.TrimRight(raw, "\r\n")
 		switch {
 		case !data:
+			c.file.Repeat = cmp.Or(c.file.Repeat, repeats(line))
 			data = bytes.Equal(line, []byte("__DATA__")) || bytes.Equal(line, []byte("__END__"))
 		case bytes.HasPrefix(line, []byte("===")):
 			c.closeBlock()
@@ -40,6 +45,20 @@ func ReadTestFile(path string, src []byte) TestFile {
 	c.closeBlock()
 	c.dropMarked()
 	return c.file
+}
+
+// repeats is the N of a line "repeat_each(N);", else 0.
+func repeats(line []byte) int {
+	arg, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("repeat_each("))
+	if !ok {
+		return 0
+	}
+	arg, _, _ = bytes.Cut(arg, []byte(")"))
+	n, err := strconv.Atoi(string(bytes.TrimSpace(arg)))
+	if err != nil || n < 0 || n > maxRepeat {
+		return 0
+	}
+	return n
 }
 
 // census is a test file being read.

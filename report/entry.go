@@ -60,6 +60,7 @@ type End struct {
 type TestFile struct {
 	Path   string  `json:"path"` // from the project's root, such as t/043-shdict.t
 	Blocks []Block `json:"blocks"`
+	Repeat int     `json:"repeat,omitempty"` // its repeat_each(N): how often a block is asked; 0: not said
 }
 
 // Block is one "=== TEST n: title" of a test file. Its identity is file, title
