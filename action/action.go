@@ -30,6 +30,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/action/source"
 	"github.com/ortest/ortest/plan"
@@ -279,8 +281,15 @@ func (r *run) upToBuild(ctx context.Context) error {
 // note writes a line of ours into the log.
 func (r *run) note(format string, args ...any) { note(r.spool, format, args...) }
 
-// Arch is this machine's name in the catalog.
+const i386 = "linux i386"
+
+// Arch is this machine's name in the catalog. A 32-bit system on a 64-bit machine
+// says so itself: this program is 64-bit there too.
 func Arch() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err == nil && runtime.GOARCH == "amd64" && unix.ByteSliceToString(u.Machine[:]) == "i686" {
+		return i386
+	}
 	machine, ok := map[string]string{"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}[runtime.GOARCH]
 	if !ok {
 		machine = runtime.GOARCH
