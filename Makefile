@@ -57,6 +57,8 @@ bench: build ## time parsing, packing and the HTML report ten times, and ortest 
 	go test -run '^$$' -bench '^BenchmarkParseBesideOld$$' -benchtime 1x -timeout 30m ./cmd/ortest
 	go test -run '^$$' -bench . -benchtime 5x ./runnerfleet/ec2
 	@go test -count 1 -v -run '^TestRunOnABadDay$$' ./runnerfleet/ec2 | grep -E 'goals on|FAIL|^ok'
+	go test -run '^$$' -bench '^BenchmarkWebhooks$$' -benchtime 1x -timeout 30m ./cmd/ortest
+	go test -run '^$$' -bench '^BenchmarkEntryOfManyGoals$$' -benchtime 300x ./store
 	go tool -modfile=tools.mod benchstat $(OLD) bin/bench.txt
 	.ci/bench-lanes
 

@@ -35,6 +35,8 @@ type engine interface {
 	// wake lets woken be called in the process that leads.
 	wake()
 	woken(call func())
+	// there errs when what is open is no longer what the name stands for.
+	there() error
 	// explain adds what to do to errors that a person can do something about.
 	explain(err error) error
 	close() error

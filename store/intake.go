@@ -14,11 +14,12 @@ import (
 
 // How deliveries are taken in.
 const (
-	mostWaiting   = 1000            // beyond it the next is refused at once: GitHub shows it as failed, and is asked for it again
-	mostBytes     = 64 << 20        // of their payloads, likewise
-	mostAtOnce    = 100             // in one transaction
-	flushersAtOne = 2               // transactions at once, where the database has more than one
-	flushWithin   = 8 * time.Second // GitHub waits for ten
+	mostWaiting   = 1000                 // beyond it the next is refused at once: GitHub shows it as failed, and is asked for it again
+	mostBytes     = 64 << 20             // of their payloads, likewise
+	mostAtOnce    = 100                  // in one transaction
+	flushersAtOne = 2                    // transactions at once, where the database has more than one
+	flushWithin   = 8 * time.Second      // GitHub waits for ten
+	gather        = 4 * time.Millisecond // between two transactions: each costs as much as dozens of deliveries
 )
 
 // ErrBusy says that more deliveries wait to be stored than may.
@@ -30,7 +31,8 @@ type intake struct {
 	mu      sync.Mutex
 	waiting []*arrival
 	bytes   int
-	led     bool // somebody of those that wait will store them
+	led     bool      // somebody of those that wait will store them
+	last    time.Time // when a transaction was begun
 	turn    chan struct{}
 }
 
@@ -72,6 +74,15 @@ func (q *intake) take() []*arrival {
 	return together
 }
 
+// delay is how long to gather more; the first after a while does not wait.
+func (q *intake) delay(now time.Time) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	wait := max(0, q.last.Add(gather).Sub(now))
+	q.last = now.Add(wait)
+	return wait
+}
+
 // receive stores a delivery together with those that come at the same time.
 func (s *Store) receive(ctx context.Context, d bot.Delivery) (fresh bool, err error) {
 	a, err := s.intake.enter(d)
@@ -95,6 +106,7 @@ func (s *Store) flush(ctx context.Context) {
 	defer cancel()
 	s.intake.turn <- struct{}{}
 	defer func() { <-s.intake.turn }()
+	pause(ctx, s.intake.delay(time.Now()))
 	for more := true; more; {
 		var together []*arrival
 		err := s.write(ctx, func(tx *sql.Tx) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/riverqueue/river"
 )
@@ -63,6 +64,14 @@ func (s *Store) execute(ctx context.Context, query string, args ...any) (did boo
 		return err
 	})
 	return did, err
+}
+
+// Ready errs when the database would not keep what it is given now.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.engine.there(); err != nil {
+		return fmt.Errorf("database %s: %w", s.name, err)
+	}
+	return s.SetMark(ctx, "ready", time.Now())
 }
 
 // Wake calls Handlers.Woken in the process that leads, soon. It never blocks,

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,7 +101,7 @@ func TestReplicasShareTheWork(t *testing.T) {
 	}
 	for i := range deliveries {
 		wg.Go(func() {
-			if _, err := all[i%3].AddDelivery(ctx, bot.Delivery{GUID: fmt.Sprint("g", i/2), Event: "ping"}); err != nil {
+			if _, err := all[i%3].AddDelivery(ctx, bot.Delivery{GUID: fmt.Sprint("g", i/2), Event: "ping", ReceivedAt: time.Now()}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -147,15 +150,20 @@ func TestPostgresMayBeAway(t *testing.T) {
 		}
 	})
 	ctx := t.Context()
-	s := open(t, c.URL(url.Values{}))
+	s := must[*Store](t)(Open(ctx, Config{Database: c.URL(url.Values{}), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}))
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	h := &herd{t: t, busy: make(map[string]bool)}
 	work(t, s, h.handlers(s))
-	must[bool](t)(s.AddDelivery(ctx, bot.Delivery{GUID: "before", Event: "ping"}))
+	must[bool](t)(s.AddDelivery(ctx, bot.Delivery{GUID: "before", Event: "ping", ReceivedAt: time.Now()}))
 	eventually(t, "it leads", func() bool { return h.leading.Load() == 1 })
 	if err := c.Down(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.AddDelivery(ctx, bot.Delivery{GUID: "meanwhile", Event: "ping"}); err == nil {
+	if _, err := s.AddDelivery(ctx, bot.Delivery{GUID: "meanwhile", Event: "ping", ReceivedAt: time.Now()}); err == nil {
 		t.Error("a delivery is stored without a database")
 	}
 	eventually(t, "it leads no more", func() bool { return h.leading.Load() == 0 })
@@ -163,7 +171,7 @@ func TestPostgresMayBeAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "deliveries are taken again", func() bool {
-		_, err := s.AddDelivery(ctx, bot.Delivery{GUID: "after", Event: "ping"})
+		_, err := s.AddDelivery(ctx, bot.Delivery{GUID: "after", Event: "ping", ReceivedAt: time.Now()})
 		return err == nil
 	})
 	for _, guid := range []string{"before", "after"} {
@@ -186,7 +194,7 @@ func TestTooManyWaitingAreRefusedAtOnce(t *testing.T) {
 	var refused atomic.Int64
 	for i := range mostWaiting + mostAtOnce + 50 {
 		wg.Go(func() {
-			_, err := s.AddDelivery(ctx, bot.Delivery{GUID: fmt.Sprint("g", i), Event: "ping"})
+			_, err := s.AddDelivery(ctx, bot.Delivery{GUID: fmt.Sprint("g", i), Event: "ping", ReceivedAt: time.Now()})
 			switch {
 			case errors.Is(err, ErrBusy):
 				refused.Add(1)
@@ -235,5 +243,44 @@ func testAnOlderProgramBesideANewerSchema(t *testing.T, db database) {
 	}
 	if _, err := Open(ctx, Config{Database: name, Log: s.log}); !errors.Is(err, errNewer) {
 		t.Errorf("it opens: %v", err)
+	}
+}
+
+// TestAFullDiskIsSaidAndGotOver lets the file grow no more for a while.
+func TestAFullDiskIsSaidAndGotOver(t *testing.T) {
+	s, ctx := onSQLite.fresh(t), t.Context()
+	pages := func(most int) {
+		t.Helper()
+		if _, err := s.db.ExecContext(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, most)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pages(1) // what it has already
+	big := bot.Delivery{GUID: "g1", Event: "push", Payload: make([]byte, 1<<20)}
+	if _, err := s.AddDelivery(ctx, big); err == nil || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("a full disk says %v", err)
+	}
+	pages(1 << 30)
+	must[bool](t)(s.AddDelivery(ctx, big))
+	if err := s.Ready(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFileThatIsTakenAwayEndsTheWork(t *testing.T) {
+	ctx, name := t.Context(), onSQLite.name(t)
+	s := open(t, name)
+	over := make(chan error, 1)
+	h := &herd{t: t, busy: make(map[string]bool)}
+	go func() { over <- s.Work(ctx, h.handlers(s)) }()
+	eventually(t, "it leads", func() bool { return h.leading.Load() == 1 })
+	if err := os.Rename(name, name+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(ctx); err == nil || !strings.Contains(err.Error(), "taken away") {
+		t.Errorf("it is ready: %v", err)
+	}
+	if err := <-over; err == nil || !strings.Contains(err.Error(), "taken away") {
+		t.Errorf("the work ended with %v", err)
 	}
 }

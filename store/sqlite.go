@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,7 @@ type lite struct {
 	db, read *sql.DB
 	commits  commits
 	path     string
+	file     os.FileInfo // at the path when it was opened
 	log      *slog.Logger
 	call     atomic.Pointer[func()] // what wake calls
 }
@@ -67,6 +69,9 @@ func openLite(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, e.explain(err)), e.close())
 	}
+	if e.file, err = os.Stat(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), e.close())
+	}
 	return &Store{db: db, read: read, engine: e, intake: newIntake(), name: path, log: cfg.Log}, nil
 }
 
@@ -90,14 +95,27 @@ func (s *lite) tables(ctx context.Context, names ...string) (n int, err error) {
 	return n, nil
 }
 
-func (s *lite) migrating(ctx context.Context) (func() error, error) { return s.work(ctx) }
+func (s *lite) migrating(ctx context.Context) (func() error, error) {
+	held, err := s.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return held.Close, nil
+}
 
 func (s *lite) work(ctx context.Context) (func() error, error) {
 	held, err := s.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return held.Close, nil
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { s.checkpoints(ctx) })
+	return func() error {
+		stop()
+		wg.Wait()
+		return held.Close()
+	}, nil
 }
 
 // hold has nothing to do: whoever writes is alone.
@@ -126,6 +144,19 @@ func source(path, txlock string, more ...string) string {
 		"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, more...),
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// there finds a file that was removed or replaced: SQLite would go on writing into
+// what nobody will ever open again.
+func (s *lite) there() error {
+	now, err := os.Stat(s.path)
+	if err == nil && !os.SameFile(now, s.file) {
+		err = errors.New("another file is in its place")
+	}
+	if err != nil {
+		return fmt.Errorf("the database file was taken away while it is open: %w; put it back or restore a backup, and start again", err)
+	}
+	return nil
 }
 
 // usable finds what SQLite would only call "unable to open database file".

@@ -152,6 +152,9 @@ func (s *Store) lookUntil(ctx context.Context) error {
 		if err := s.compatible(ctx); errors.Is(err, errNewer) {
 			return err
 		}
+		if err := s.engine.there(); err != nil {
+			return err
+		}
 		err := s.look(ctx, before)
 		before = time.Now() // at the next look this long ago: younger ones have their jobs
 		if err != nil && ctx.Err() == nil {

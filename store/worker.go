@@ -15,7 +15,7 @@ import (
 // How jobs that cannot be worked now are put off.
 const (
 	busyWait   = 500 * time.Millisecond // another process has the turn
-	sideBySide = 8                      // deliveries of one job at once
+	sideBySide = 32                     // deliveries of one job at once
 )
 
 // soleJob is a job of which one at a time is worked for each key.

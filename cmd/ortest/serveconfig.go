@@ -70,9 +70,10 @@ type fleetConfig struct {
 }
 
 type paceConfig struct {
-	Poll  time.Duration `yaml:"poll"`
-	Hold  time.Duration `yaml:"hold"`
-	Sweep time.Duration `yaml:"sweep"`
+	Poll      time.Duration `yaml:"poll"`
+	Hold      time.Duration `yaml:"hold"`
+	Sweep     time.Duration `yaml:"sweep"`
+	Redeliver time.Duration `yaml:"redeliver"`
 }
 
 type liveConfig struct {
@@ -144,7 +145,7 @@ func parseServeConfig(raw []byte) (serveConfig, error) {
 			EC2:    ec2Config{Name: "ortest", Owners: []string{"self"}, Spot: true},
 			MaxAge: 4 * time.Hour, BootGrace: 5 * time.Minute, Silence: time.Minute, Settle: 10 * time.Second,
 		},
-		Pace: paceConfig{Poll: 15 * time.Second, Hold: 15 * time.Second, Sweep: time.Minute},
+		Pace: paceConfig{Poll: 15 * time.Second, Hold: 15 * time.Second, Sweep: time.Minute, Redeliver: time.Minute},
 		Log:  "text",
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
@@ -182,7 +183,7 @@ func (c serveConfig) validate() error {
 	wrong(c.Fleet.MaxInstances < 1, "fleet.max_instances: %d is less than 1", c.Fleet.MaxInstances)
 	for name, d := range map[string]time.Duration{
 		"fleet.max_age": c.Fleet.MaxAge, "fleet.boot_grace": c.Fleet.BootGrace, "fleet.silence": c.Fleet.Silence,
-		"fleet.settle": c.Fleet.Settle, "pace.poll": c.Pace.Poll, "pace.hold": c.Pace.Hold, "pace.sweep": c.Pace.Sweep,
+		"fleet.settle": c.Fleet.Settle, "pace.poll": c.Pace.Poll, "pace.hold": c.Pace.Hold, "pace.sweep": c.Pace.Sweep, "pace.redeliver": c.Pace.Redeliver,
 	} {
 		wrong(d <= 0, "%s: %s is no time to wait", name, d)
 	}

@@ -197,9 +197,9 @@ func (s *system) sweepUntil(ctx context.Context) error {
 func (s *system) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
-	_, err := s.store.Mark(ctx, "ready")
+	err := s.store.Ready(ctx)
 	if err != nil || !s.works.Load() {
-		http.Error(w, "not ready: the database does not answer, or the server starts or stops", http.StatusServiceUnavailable)
+		http.Error(w, "not ready: the database takes nothing, or the server starts or stops; the log says which", http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ready")
