@@ -221,8 +221,8 @@ func (j *judge) ended(end *End, build []Finding) {
 func (j *judge) ranNothing() {
 	leak := strings.Contains(j.mode, "l")
 	switch {
-	case j.out.Count(NotRun) > 0:
-		// What is missing is already named.
+	case j.out.Count(NotRun)+j.out.Count(Infrastructure) > 0:
+		// What is missing is already named, or why.
 	case leak && j.leaks == 0:
 		j.add(Finding{Kind: kindNotRun, Class: NotRun, Name: "no block was checked for leaks"})
 	case !leak && j.real == 0:

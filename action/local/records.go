@@ -76,7 +76,7 @@ func takeHold(work, goal string) (*hold, error) {
 	h := &hold{lock: lock}
 	if err := h.makeTemp(); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("make temporary folder: %w", err)
+		return nil, fmt.Errorf("make temporary folder: %w; TMPDIR can name another place", err)
 	}
 	return h, nil
 }

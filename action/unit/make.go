@@ -44,19 +44,33 @@ func (m Machine) Make(ctx context.Context, units []recipe.Unit) (map[string]*Fai
 		k.m.Log = io.Discard
 	}
 	if os.Geteuid() != 0 {
-		if _, err := exec.LookPath("sudo"); err != nil {
+		k.sudo = []string{"sudo", "-n"}
+		if why := mayNot(ctx); why != "" {
 			for _, u := range missing {
-				k.failed[u.Name] = &Failure{Unit: u.Name, Err: fmt.Errorf("making it true needs root, and there is no sudo: %s", m.Describe(u))}
+				k.failed[u.Name] = &Failure{Unit: u.Name, Err: fmt.Errorf("making it true needs root, and %s: %s", why, m.Describe(u))}
 			}
 			return k.failed, nil
 		}
-		k.sudo = []string{"sudo", "-n"}
 	}
 	k.packages(ctx, missing)
 	for _, u := range missing {
 		k.make(ctx, u)
 	}
 	return k.failed, ctx.Err()
+}
+
+// mayNot says why an ordinary user's commands cannot go through sudo, "" when they can.
+func mayNot(ctx context.Context) string {
+	if _, err := exec.LookPath("sudo"); err != nil {
+		return "there is no sudo"
+	}
+	out, err := exec.CommandContext(ctx, "sudo", "-n", "true").CombinedOutput()
+	if err == nil {
+		return ""
+	}
+	var last tail
+	_, _ = last.Write(out)
+	return fmt.Sprintf("sudo does not let this user without asking (%s)", last.last(1))
 }
 
 // maker is one pass over the missing units.
@@ -80,7 +94,7 @@ func (k *maker) packages(ctx context.Context, missing []recipe.Unit) {
 		return
 	}
 	install := f.install + " " + strings.Join(all, " ")
-	fmt.Fprintf(k.m.Log, "ortest: this machine lacks %d units; runs %s\n", len(missing), strings.Join(append(k.sudo[:len(k.sudo):len(k.sudo)], install), " "))
+	fmt.Fprintf(k.m.Log, "ortest: this machine lacks %s; runs %s\n", strings.Join(names(missing), ", "), k.shown(install))
 	if err := k.run(ctx, f.refresh+"\n"+install, k.m.Log); err != nil {
 		fmt.Fprintf(k.m.Log, "ortest: not all at once: %v\n", err)
 	}
@@ -97,6 +111,7 @@ func (k *maker) make(ctx context.Context, u recipe.Unit) {
 	if still, err := k.m.Missing(ctx, []recipe.Unit{u}); err != nil || len(still) == 0 {
 		return
 	}
+	fmt.Fprintf(k.m.Log, "ortest: unit %s is made true; runs %s\n", u.Name, k.shown(k.script(u)))
 	var last tail
 	err := k.run(ctx, k.script(u), io.MultiWriter(k.m.Log, &last))
 	if still, _ := k.m.Missing(ctx, []recipe.Unit{u}); len(still) == 0 && err == nil {
@@ -105,8 +120,20 @@ func (k *maker) make(ctx context.Context, u recipe.Unit) {
 	if err == nil {
 		err = errors.New("its check still fails")
 	}
-	command := strings.Join(append(k.sudo[:len(k.sudo):len(k.sudo)], k.m.Describe(u)), " ")
-	k.failed[u.Name] = &Failure{Unit: u.Name, Command: command, Last: last.last(5), Err: err}
+	k.failed[u.Name] = &Failure{Unit: u.Name, Command: k.shown(k.script(u)), Last: last.last(5), Err: err}
+}
+
+func names(units []recipe.Unit) (all []string) {
+	for _, u := range units {
+		all = append(all, u.Name)
+	}
+	return all
+}
+
+// shown is a script as it is told: in one line, with whom it runs as.
+func (k *maker) shown(script string) string {
+	line := strings.ReplaceAll(strings.TrimSpace(script), "\n", "; ")
+	return strings.Join(append(k.sudo[:len(k.sudo):len(k.sudo)], line), " ")
 }
 
 // script is what makes a unit true: its packages, then its own commands.

@@ -62,6 +62,11 @@ func TestMake(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", name, b, err, want)
 		}
 	}
+	for _, want := range []string{"echo one; echo two >&2; exit 3", "unit first is made true; runs "} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log %q does not tell %q", log.String(), want)
+		}
+	}
 	if !strings.Contains(log.String(), "one\ntwo\n") {
 		t.Errorf("log %q has not what the commands print", log.String())
 	}
@@ -72,5 +77,27 @@ func TestMake(t *testing.T) {
 	}
 	if b, _ := os.ReadFile(filepath.Join(dir, "first")); string(b) != "x\n" {
 		t.Errorf("what is true already was made again: %q", b)
+	}
+}
+
+func TestWithoutTheRightNothingIsTried(t *testing.T) {
+	for _, tt := range []struct{ name, sudo, want string }{
+		{"sudo that asks", "#!/bin/sh\necho sudo: a password is required >&2\nexit 1\n", "sudo does not let this user without asking (sudo: a password is required)"},
+		{"sudo that does not", "#!/bin/sh\nexit 0\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bin := t.TempDir()
+			if err := os.WriteFile(filepath.Join(bin, "sudo"), []byte(tt.sudo), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+			if got := mayNot(t.Context()); got != tt.want {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	t.Setenv("PATH", t.TempDir())
+	if got := mayNot(t.Context()); got != "there is no sudo" {
+		t.Errorf("got %q", got)
 	}
 }
