@@ -105,7 +105,8 @@ func (s *session) watch(ctx context.Context) {
 		}
 		s.mu.Lock()
 		// The check is one system call; what is asked goes to the server and back.
-		if ctx.Err() == nil && (s.conn.PgConn().CheckConn() != nil || time.Since(asked) >= askEvery) {
+		ended := ctx.Err() == nil && s.conn.PgConn().CheckConn() != nil //nolint:staticcheck // what it does not see, the question does
+		if ctx.Err() == nil && (ended || time.Since(asked) >= askEvery) {
 			asked = time.Now()
 			_ = s.ask(ctx, func(ctx context.Context) error { // an error loses the connection, which is what is to be known
 				_, err := s.conn.Exec(ctx, `SELECT 1`)

@@ -205,9 +205,10 @@ func (d *deluge) check(asked []int64) {
 	st, err := store.Open(d.t.Context(), store.Config{Database: d.database, Log: slog.New(slog.DiscardHandler)})
 	must(d.t, err)
 	defer func() { must(d.t, st.Close()) }()
-	deadline, said := time.Now().Add(2*patience), ""
-	for said = d.missing(st, asked); said != "" && time.Now().Before(deadline); said = d.missing(st, asked) {
+	deadline, said := time.Now().Add(2*patience), d.missing(st, asked)
+	for said != "" && time.Now().Before(deadline) {
 		<-time.After(200 * time.Millisecond)
+		said = d.missing(st, asked)
 	}
 	if said != "" {
 		d.t.Error(said)
