@@ -27,7 +27,7 @@ import (
 type Job struct {
 	Environ []string // of the step
 	Stdout  io.Writer
-	Lookup  func(plan.Goal) (plan.Project, plan.Mode, error) // in the catalog
+	Lookup  func(Piece) (plan.Project, plan.Mode, error)     // of its goal, in its catalog
 	Judge   func(report.Evidence) (report.GoalResult, error) // for the summary; nil leaves it to the bot
 	Limits  Limits
 	Logger  *slog.Logger
@@ -98,7 +98,7 @@ func (j Job) config(gh *githubactions.Action) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	project, mode, err := j.Lookup(piece.Goal)
+	project, mode, err := j.Lookup(piece)
 	if err != nil {
 		return Config{}, fmt.Errorf("find goal %s: %w", piece.Goal, err)
 	}

@@ -32,7 +32,7 @@ func job(t *testing.T, cfg Config, out *bytes.Buffer) (j Job, outputs, summary s
 			"GITHUB_SERVER_URL="+cfg.ServerURL, "ORTEST_SPOOL="+cfg.Spool,
 			"GITHUB_OUTPUT="+outputs, "GITHUB_STEP_SUMMARY="+summary),
 		Stdout: out,
-		Lookup: func(plan.Goal) (plan.Project, plan.Mode, error) { return cfg.Project, cfg.Mode, nil },
+		Lookup: func(Piece) (plan.Project, plan.Mode, error) { return cfg.Project, cfg.Mode, nil },
 		Limits: cfg.Limits,
 	}, outputs, summary
 }
@@ -168,7 +168,7 @@ func TestAJobThatCannotReportFails(t *testing.T) {
 	}{
 		{"no piece", func(j *Job) { j.Environ = append([]string{"INPUT_PIECE="}, j.Environ...) }},
 		{"a piece of an unknown goal", func(j *Job) {
-			j.Lookup = func(plan.Goal) (plan.Project, plan.Mode, error) { return plan.Project{}, plan.Mode{}, unknown }
+			j.Lookup = func(Piece) (plan.Project, plan.Mode, error) { return plan.Project{}, plan.Mode{}, unknown }
 		}},
 		{"a spool that cannot be made", func(j *Job) {
 			j.Environ = append([]string{"ORTEST_SPOOL=/dev/null/spool"}, j.Environ...)

@@ -19,6 +19,7 @@ type Piece struct {
 	ID      string            `json:"id"`              // run/piece/attempt
 	Label   string            `json:"label,omitempty"` // of the runner; nothing here depends on it
 	Goal    plan.Goal         `json:"goal"`
+	Catalog string            `json:"catalog,omitempty"` // revision that the goal is of; "" is the one at hand
 	Repo    string            `json:"repo"`              // OWNER/NAME of the project
 	Commit  string            `json:"commit"`            // full SHA; "" is the head of the default branch
 	Files   []string          `json:"files,omitempty"`   // test files in order; none means all

@@ -35,6 +35,7 @@ type Bot struct {
 	Decode    Decode
 	Instances Instances
 	Catalog   func() *catalog.Catalog // the revision in force
+	Kept      *catalog.Kept           // the revisions of this machine, which -b may name; nil: none
 	Settings  func() Settings         // those in force; nil is the zero value
 	URL       string                  // of our own pages, without a trailing slash
 	Server    string                  // where repositories are shown, such as https://github.com
@@ -56,6 +57,9 @@ type Bot struct {
 	mu     sync.Mutex
 	looked map[string]time.Time // per run: when GitHub was last asked for its jobs
 	wrote  map[string]time.Time // per run: when progress was last shown
+
+	kept     map[string]bool             // revisions that are in the store
+	catalogs map[string]*catalog.Catalog // revisions that were read
 
 	lists   map[string][]report.Expectation // by project, as far as they were read
 	listsOf *catalog.Catalog                // the revision that they are of

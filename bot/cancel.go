@@ -24,7 +24,7 @@ func (b *Bot) decideCancel(ctx context.Context, c comment, targets []string) err
 	for _, r := range runs {
 		all = append(all, r.goals()...)
 	}
-	goals, why := b.among(targets, all)
+	goals, why := b.among(ctx, targets, all)
 	if why != "" {
 		return b.answer(ctx, c, refusal(why))
 	}

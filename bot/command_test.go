@@ -192,7 +192,7 @@ func TestAWrongWordIsAnsweredWithTheLineThatWasMeant(t *testing.T) {
 			if err == nil {
 				t.Fatal("nothing is wrong with it")
 			}
-			said := b.explain(tt.words, err)
+			said := b.explain(t.Context(), tt.words, err)
 			if tt.line == "" && strings.Contains(said, "```") || !strings.Contains(said, tt.line) {
 				t.Errorf("%s; want %q", said, tt.line)
 			}

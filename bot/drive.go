@@ -111,11 +111,18 @@ func (r *Run) wants(d Dispatch) bool {
 
 // intend writes down a dispatch for the pieces that wait without one.
 func (b *Bot) intend(ctx context.Context, r Run) error {
+	c, err := b.catalogOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := b.Keep(ctx, c); err != nil {
+		return err
+	}
 	var legs []workflows.Piece
 	byLeg := make(map[string]Piece)
 	for _, p := range r.Pieces {
 		if p.State == Waiting && p.Stage <= r.Stage && !r.intended(p) {
-			leg := b.leg(r, p)
+			leg := leg(c, r, p)
 			if err := leg.Validate(); err != nil {
 				if err := b.refusePiece(ctx, r.ID, p, err.Error()); err != nil {
 					return err
@@ -147,9 +154,13 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 		if b.Now().Sub(d.TriedAt) < cmp.Or(b.Settle, time.Minute) {
 			return nil
 		}
+		c, err := b.catalogOf(ctx, r)
+		if err != nil {
+			return err
+		}
 		var legs []workflows.Piece
 		for _, piece := range d.Pieces {
-			legs = append(legs, b.leg(r, *r.Piece(piece)))
+			legs = append(legs, leg(c, r, *r.Piece(piece)))
 		}
 		inputs, err := workflows.Inputs(legs, d.Nonce)
 		if err != nil {
@@ -302,6 +313,12 @@ func (b *Bot) finish(ctx context.Context, r Run) error {
 	shown, err := b.show(ctx, r, left)
 	if err != nil || !shown || left > 0 || r.State != Ended {
 		return err
+	}
+	// Also a runner that nobody here knows of, since the answer to its making was lost.
+	if len(r.Dispatch) > 0 {
+		if _, err := b.Forge.RemoveRunners(ctx, r.Repo, r.runners()); err != nil && !final(err) {
+			return err
+		}
 	}
 	if err := b.learn(ctx, r); err != nil {
 		return err

@@ -74,6 +74,9 @@ type actions interface {
 	// it is "", seen with the rights that the bot has on repo.
 	Head(ctx context.Context, repo Repo, name, branch string) (sha string, err error)
 	RemoveRunner(ctx context.Context, repo Repo, id int64) error // no error when it is gone
+	// RemoveRunners removes all whose name begins with a prefix, but for those that run a
+	// job, and returns how many went.
+	RemoveRunners(ctx context.Context, repo Repo, prefix string) (int, error)
 }
 
 // PullRequest is what the bot reads of one.

@@ -24,7 +24,11 @@ func (b *Bot) learn(ctx context.Context, r Run) error {
 	if b.History == nil {
 		return nil
 	}
-	o := observer{run: r, core: b.Catalog().Core(r.Plan.Options.Nginx)}
+	c, err := b.catalogOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	o := observer{run: r, core: c.Core(r.Plan.Options.Nginx)}
 	for _, p := range r.Pieces {
 		stored, err := b.Store.Entries(ctx, r.ID, p.ID)
 		if err != nil {

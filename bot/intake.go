@@ -257,7 +257,7 @@ func (b *Bot) decideStatus(ctx context.Context, c comment) error {
 func (b *Bot) decidePlan(ctx context.Context, c comment, words []string) error {
 	p, err := b.plan(ctx, words)
 	if err != nil {
-		return b.answer(ctx, c, refusal(b.explain(words, err)))
+		return b.answer(ctx, c, refusal(b.explain(ctx, words, err)))
 	}
 	return b.answer(ctx, c, understood(planText(p, c)))
 }

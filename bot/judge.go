@@ -181,7 +181,10 @@ func overall(goals []html.GoalView) report.Verdict {
 // all. A list that cannot be read waives nothing.
 func (b *Bot) expectations(ctx context.Context, r Run, goal string) ([]report.Expectation, error) {
 	_, project, _ := strings.Cut(goal, "-")
-	exps := b.listed(r, goal, project)
+	exps, err := b.listed(ctx, r, goal, project)
+	if err != nil {
+		return nil, err
+	}
 	if b.settings().Expectations != "" {
 		return exps, nil
 	}
@@ -201,26 +204,32 @@ func (b *Bot) expectations(ctx context.Context, r Run, goal string) ([]report.Ex
 	return append(own, exps...), nil
 }
 
-// listed returns the catalog's, read once for each of its revisions.
-func (b *Bot) listed(r Run, goal, project string) []report.Expectation {
+// listed returns the catalog's, read once for each of its revisions: those in
+// force, since they may have changed for good reason, but where -b said which.
+func (b *Bot) listed(ctx context.Context, r Run, goal, project string) (exps []report.Expectation, err error) {
 	c := b.Catalog()
+	if r.Plan.Options.Revision != "" {
+		if c, err = b.catalogOf(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.listsOf != c {
 		b.lists, b.listsOf = make(map[string][]report.Expectation), c
 	}
 	if exps, ok := b.lists[project]; ok {
-		return exps
+		return exps, nil
 	}
 	raw, ok := c.Expectations(project)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	exps, err := report.ReadExpectations("expectations/"+project+".yaml", raw)
+	exps, err = report.ReadExpectations("expectations/"+project+".yaml", raw)
 	if err != nil {
 		b.Log.Error("expectations not read", "run", r.ID, "goal", goal, "err", err)
-		return nil
+		return nil, nil
 	}
 	b.lists[project] = exps
-	return exps
+	return exps, nil
 }

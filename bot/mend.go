@@ -1,7 +1,7 @@
 package bot
 
 import (
-	"errors"
+	"context"
 	"strings"
 
 	"github.com/ortest/ortest/plan"
@@ -15,7 +15,7 @@ var leads = []struct{ lead, between string }{
 // mended returns the command line that was probably meant, with one of the
 // words that an error offers in the place of the wrong one; "" when no such line
 // would do.
-func (b *Bot) mended(words []string, wrong *plan.UsageError) string {
+func (b *Bot) mended(ctx context.Context, words []string, wrong *plan.UsageError) string {
 	said := wrong.What + "; " + wrong.Do
 	flag, value, _ := strings.Cut(wrong.Word, " ")
 	if value == "" {
@@ -32,7 +32,7 @@ func (b *Bot) mended(words []string, wrong *plan.UsageError) string {
 			offered = append(offered, strings.Trim(o, "'` "))
 		}
 		for _, o := range append(plan.Nearest(value, offered), offered...) {
-			if fixed := replaced(words, flag, value, o); fixed != nil && b.sensible(fixed) {
+			if fixed := replaced(words, flag, value, o); fixed != nil && b.sensible(ctx, fixed) {
 				return lineOf(fixed)
 			}
 		}
@@ -63,12 +63,11 @@ func replaced(words []string, flag, value, by string) []string {
 }
 
 // sensible reports whether a request could be planned.
-func (b *Bot) sensible(words []string) bool {
-	req, err := plan.ParseRequest(words)
+func (b *Bot) sensible(ctx context.Context, words []string) bool {
+	req, c, err := b.request(ctx, words)
 	if err != nil {
 		return false
 	}
-	c := b.Catalog()
 	_, _, err = c.Goals(req.Targets, req.Exclude)
-	return errors.Join(err, b.settings().Policy.Check(req), c.Check(req)) == nil
+	return err == nil
 }

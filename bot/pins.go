@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/plan/recipe"
 	"github.com/ortest/ortest/workflows"
 )
 
 // leg is the piece as the workflow and the action see it.
-func (b *Bot) leg(r Run, p Piece) workflows.Piece {
+func leg(c *catalog.Catalog, r Run, p Piece) workflows.Piece {
 	leg := workflows.Piece{
 		ID:      wireID(r.ID, p),
 		Label:   label(p),
@@ -19,7 +20,10 @@ func (b *Bot) leg(r Run, p Piece) workflows.Piece {
 		Options: r.Plan.Options,
 		Timeout: int(p.timeout().Minutes()),
 	}
-	project, ok := b.Catalog().Project(p.Goal.Project)
+	if c.Revision == r.Catalog {
+		leg.Catalog = r.Catalog
+	}
+	project, ok := c.Project(p.Goal.Project)
 	if !ok {
 		return leg
 	}
@@ -65,8 +69,12 @@ func (b *Bot) fixCommits(ctx context.Context, r Run) error {
 			commits[pin] = sha
 		}
 	}
+	c, err := b.catalogOf(ctx, r)
+	if err != nil {
+		return err
+	}
 	for _, p := range r.Pieces {
-		project, ok := b.Catalog().Project(p.Goal.Project)
+		project, ok := c.Project(p.Goal.Project)
 		if !ok {
 			continue
 		}

@@ -56,7 +56,7 @@ func TestTheCommitsOfARun(t *testing.T) {
 		t.Error("the commit of the pull request's own repository was asked for")
 	}
 
-	echo, more := b.leg(s.run, s.run.Pieces[0]), b.leg(s.run, s.run.Pieces[2])
+	echo, more := leg(b.Catalog(), s.run, s.run.Pieces[0]), leg(b.Catalog(), s.run, s.run.Pieces[2])
 	if echo.Commit != s.run.Head || more.Commit != fixed {
 		t.Errorf("tested at %q and %q, want %q and %q", echo.Commit, more.Commit, s.run.Head, fixed)
 	}

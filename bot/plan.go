@@ -21,9 +21,9 @@ const defaultLimit = time.Hour
 // planned is a plan, its stages, and the catalog that it rests on.
 type planned struct {
 	plan.Plan
-	stage    []int // of each bucket
-	revision string
-	dropped  []string // goals that -e took out
+	stage   []int // of each bucket
+	catalog *catalog.Catalog
+	dropped []string // goals that -e took out
 }
 
 func (p planned) stages() int { return slices.Max(append(p.stage, 0)) + 1 }
@@ -36,7 +36,7 @@ func (b *Bot) plan(ctx context.Context, words []string) (planned, error) {
 
 // planGoals plans only these goals of what words ask for; none means all.
 func (b *Bot) planGoals(ctx context.Context, words, only []string) (planned, error) {
-	req, c, err := b.request(words)
+	req, c, err := b.request(ctx, words)
 	if err != nil {
 		return planned{}, err
 	}
@@ -50,7 +50,7 @@ func (b *Bot) planGoals(ctx context.Context, words, only []string) (planned, err
 	if len(goals) == 0 {
 		return planned{}, fmt.Errorf("`-e` takes out every goal that the targets name; there is nothing left to run")
 	}
-	p := planned{revision: c.Revision, dropped: dropped}
+	p := planned{catalog: c, dropped: dropped}
 	for i, some := range req.Stages(goals) {
 		next, err := plan.Pack(b.estimates(ctx, c, req, some))
 		if err != nil {
@@ -63,7 +63,7 @@ func (b *Bot) planGoals(ctx context.Context, words, only []string) (planned, err
 }
 
 // request reads a command's words, and the catalog that they are about.
-func (b *Bot) request(words []string) (plan.Request, *catalog.Catalog, error) {
+func (b *Bot) request(ctx context.Context, words []string) (plan.Request, *catalog.Catalog, error) {
 	req, err := plan.ParseRequest(words)
 	if err != nil {
 		return req, nil, err
@@ -72,8 +72,11 @@ func (b *Bot) request(words []string) (plan.Request, *catalog.Catalog, error) {
 	if req.Limit == 0 {
 		req.Limit = cmp.Or(set.Limit, defaultLimit)
 	}
-	c := b.Catalog()
-	return req, c, errors.Join(set.Policy.Check(req), c.Check(req))
+	c, policy, err := b.chosen(ctx, req, set.Policy)
+	if err != nil {
+		return req, nil, err
+	}
+	return req, c, errors.Join(policy.Check(req), c.Check(req))
 }
 
 // add appends a stage's plan: the stages run one after another.
@@ -99,7 +102,7 @@ func (p *planned) add(stage int, next plan.Plan) {
 
 // explain says what is wrong with a command, and offers the line that was
 // probably meant, ready to paste.
-func (b *Bot) explain(words []string, err error) string {
+func (b *Bot) explain(ctx context.Context, words []string, err error) string {
 	var unknown *catalog.UnknownError
 	var wrong *plan.UsageError
 	switch {
@@ -118,7 +121,7 @@ func (b *Bot) explain(words []string, err error) string {
 		if wrong.Do != "" {
 			what += "; " + plain(wrong.Do)
 		}
-		if line := b.mended(words, wrong); line != "" {
+		if line := b.mended(ctx, words, wrong); line != "" {
 			what += ". Ready to paste:\n\n" + fence(line)
 		}
 		return what

@@ -58,7 +58,7 @@ func (b *Bot) planRepeats(ctx context.Context, words []string, files map[string]
 		goals = append(goals, g)
 	}
 	slices.SortFunc(goals, func(a, b plan.Goal) int { return strings.Compare(a.String(), b.String()) })
-	req, c, err := b.request(words)
+	req, c, err := b.request(ctx, words)
 	if err != nil {
 		return planned{}, err
 	}
@@ -72,7 +72,7 @@ func (b *Bot) planRepeats(ctx context.Context, words []string, files map[string]
 	if err != nil {
 		return planned{}, err
 	}
-	out := planned{Plan: p, stage: make([]int, len(p.Buckets)), revision: c.Revision}
+	out := planned{Plan: p, stage: make([]int, len(p.Buckets)), catalog: c}
 	for i := range p.Buckets {
 		out.Buckets[i].Pieces = fivefold(p.Buckets[i].Pieces, files)
 	}

@@ -71,16 +71,22 @@ func (b *Bot) repeatable(ctx context.Context, of Run, words []string) (goals []s
 	for _, g := range view.Goals {
 		all = append(all, g.Goal)
 	}
-	goals, why = b.among(words, all)
+	goals, why = b.among(ctx, words, all)
 	return goals, why, nil
 }
 
 // among returns those goals of all that targets name; why says which target names none.
-func (b *Bot) among(targets, all []string) (goals []string, why string) {
+func (b *Bot) among(ctx context.Context, targets, all []string) (goals []string, why string) {
 	for _, t := range targets {
+		if slices.Contains(all, t) { // whatever catalog it is of
+			if !slices.Contains(goals, t) {
+				goals = append(goals, t)
+			}
+			continue
+		}
 		named, _, err := b.Catalog().Goals([]string{t}, "")
 		if err != nil {
-			return nil, b.explain(targets, err)
+			return nil, b.explain(ctx, targets, err)
 		}
 		found := false
 		for _, g := range named {

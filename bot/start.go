@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/catalog"
 )
 
 // start is a request that somebody may make, on its way to become a run.
@@ -32,7 +33,7 @@ func (s *start) say(format string, args ...any) {
 // decideRun fixes the commit and starts the run, if the sender may.
 func (b *Bot) decideRun(ctx context.Context, c comment, words []string) error {
 	if _, err := b.plan(ctx, words); err != nil {
-		return b.answer(ctx, c, refusal(b.explain(words, err)))
+		return b.answer(ctx, c, refusal(b.explain(ctx, words, err)))
 	}
 	at, ok, err := b.fix(ctx, c)
 	if err != nil || !ok {
@@ -67,7 +68,7 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 	}
 	p, err := b.planOf(ctx, s)
 	if err != nil {
-		return b.answer(ctx, c, refusal(b.explain(s.words, err)))
+		return b.answer(ctx, c, refusal(b.explain(ctx, s.words, err)))
 	}
 	r := b.newRun(c, s, p)
 	if s.of == "" {
@@ -90,6 +91,9 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 			return b.answer(ctx, c, a)
 		}
 	}
+	if err := b.Keep(ctx, p.catalog); err != nil {
+		return err
+	}
 	if r, err = b.Store.AddRun(ctx, r); err != nil {
 		return err
 	}
@@ -110,13 +114,13 @@ func (b *Bot) newRun(c comment, s start, p planned) Run {
 		Repo: c.Repo, Pull: c.Number, Head: s.at.Head, Base: s.at.Base,
 		Place: c.Place, Comment: c.ID, Index: c.index, Text: c.line, Author: s.author, Approved: s.approved,
 		Grants: s.grants, Words: s.words, Of: s.of,
-		Plan: p.Plan, Catalog: p.revision, State: Accepted,
+		Plan: p.Plan, Catalog: p.catalog.Revision, State: Accepted,
 		Lost: make([]int, len(p.Buckets)), CreatedAt: now,
 	}
 	if s.files != nil {
 		r.Repeat = repeats
 	}
-	r.Plan.Warnings = append(r.Plan.Warnings, b.elsewhere(r.Repo, p.Plan)...)
+	r.Plan.Warnings = append(r.Plan.Warnings, elsewhereIn(p.catalog, r.Repo, p.Plan)...)
 	longest := make([]time.Duration, p.stages())
 	for i, bucket := range p.Buckets {
 		work := time.Duration(0)
@@ -163,10 +167,10 @@ func (b *Bot) trailOf(c comment, s start, r Run) []string {
 
 // elsewhere names the goals that test another repository than the pull
 // request's: their verdicts say nothing about the pull request's own suite.
-func (b *Bot) elsewhere(repo Repo, p plan.Plan) []string {
+func elsewhereIn(c *catalog.Catalog, repo Repo, p plan.Plan) []string {
 	var said []string
 	for _, piece := range p.Pieces() {
-		project, ok := b.Catalog().Project(piece.Goal.Project)
+		project, ok := c.Project(piece.Goal.Project)
 		if !ok || strings.EqualFold(repository(project), repo.String()) {
 			continue
 		}
@@ -184,7 +188,7 @@ func repository(p plan.Project) string {
 }
 
 // same returns another run that does or did just this on just this commit, or
-// nil. One that was cut short did not.
+// nil. One that was cut short did not, nor one that ended with another catalog.
 func (b *Bot) same(ctx context.Context, r Run) (*Run, error) {
 	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
 	if err != nil {
@@ -192,7 +196,7 @@ func (b *Bot) same(ctx context.Context, r Run) (*Run, error) {
 	}
 	for _, o := range runs {
 		twice := o.Place == r.Place && o.Comment == r.Comment && o.Index == r.Index
-		if !twice && o.Of == "" && o.Head == r.Head && o.Plan.Options == r.Plan.Options && sameGoals(o, r) && !o.cut() {
+		if !twice && o.Of == "" && o.Head == r.Head && o.Plan.Options == r.Plan.Options && (o.live() || o.Catalog == r.Catalog) && sameGoals(o, r) && !o.cut() {
 			return &o, nil
 		}
 	}

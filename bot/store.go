@@ -141,6 +141,10 @@ type Store interface {
 	PutResult(ctx context.Context, run, goal string, result json.RawMessage) error
 	Results(ctx context.Context, run string) (map[string]json.RawMessage, error)
 
+	// PutCatalog keeps a packed catalog under its revision; Catalog returns it, or ErrNotFound.
+	PutCatalog(ctx context.Context, revision string, packed []byte) error
+	Catalog(ctx context.Context, revision string) (packed []byte, err error)
+
 	// AuditLog returns the lines after an id, oldest first, at most limit.
 	AuditLog(ctx context.Context, after int64, limit int) ([]Audit, error)
 	// Mark returns what SetMark kept under a name: how far a sweep has come.

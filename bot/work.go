@@ -113,6 +113,10 @@ func (b *Bot) Next(ctx context.Context, in runnerfleet.Instance) (runnerfleet.As
 	if err != nil {
 		return runnerfleet.Assignment{}, fmt.Errorf("mint runner %s: %w", name, err)
 	}
+	packed, err := b.packed(ctx, r)
+	if err != nil {
+		return runnerfleet.Assignment{}, err
+	}
 	_, err = b.Store.UpdateRun(ctx, r.ID, func(r *Run) bool {
 		p := r.Piece(p.ID)
 		if p.Instance != in.ID || p.Runner == id {
@@ -128,6 +132,7 @@ func (b *Bot) Next(ctx context.Context, in runnerfleet.Instance) (runnerfleet.As
 		Repository: r.Repo.String(),
 		RunID:      r.workflowRun(p),
 		Deadline:   earlier(b.Now().Add(p.timeout()), r.Deadline),
+		Catalog:    packed,
 	}, err
 }
 
@@ -142,8 +147,11 @@ func (r *Run) lanes(bucket int) int {
 // runnerName names the runner of a piece's attempt: no other attempt of any run has
 // one of that name.
 func (r *Run) runnerName(p Piece) string {
-	return fmt.Sprintf("ortest-%s-%s-%d-%s", r.ID, p.ID, p.Attempt, p.Nonce[:8])
+	return fmt.Sprintf("%s%s-%d-%s", r.runners(), p.ID, p.Attempt, p.Nonce[:8])
 }
+
+// runners is what the names of all its runners begin with.
+func (r *Run) runners() string { return "ortest-" + r.ID + "-" }
 
 // next returns the piece that a lane of a bucket's instance takes.
 func (r *Run) next(bucket int, at queue.Seat, now time.Time) (*Piece, queue.Answer) {

@@ -178,7 +178,7 @@ func (c *Client) send(req *http.Request, into any) (http.Header, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read answer: %w", err)

@@ -171,6 +171,8 @@ type Assignment struct {
 	Repository string    `json:"repository"` // OWNER/NAME: a job of another one is refused
 	RunID      int64     `json:"run_id"`     // workflow run: a job of another one is refused
 	Deadline   time.Time `json:"deadline"`   // the runner is killed then
+	// Catalog is what the job is to know of its goal, packed; none: what it has is it.
+	Catalog []byte `json:"catalog,omitempty"`
 }
 
 // Work is where instances get pieces from and hand results to; the bot implements it.

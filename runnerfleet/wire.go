@@ -34,6 +34,9 @@ const (
 
 const maxBody = 64 << 10 // of every other request
 
+// maxAnswer is room for an assignment with its catalog.
+const maxAnswer = 8 << 20
+
 // enrolment shows either a one-time token of an instance, or a machine's signed
 // identity with the answer to a challenge.
 type enrolment struct {

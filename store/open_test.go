@@ -136,9 +136,10 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 		5: `UPDATE instances SET on_demand = 1, params = '{}', tries = 1, retry_at = 1`,
 		6: `INSERT INTO approvals VALUES ('o/n', 1, 'abc', 'ada', 1); INSERT INTO results VALUES (1, 't-a', '{}'); INSERT INTO marks VALUES ('m', 1);
 			INSERT INTO audit (at, who, did, repo, pull, run, sha, note) VALUES (1, 'ada', 'run', 'o/n', 1, '1', 'abc', '')`,
-		7: `INSERT INTO notes VALUES ('w', 1)`,
-		8: `UPDATE instances SET taken = 1`,
-		9: `INSERT INTO runs (repo, pull, state, created_at, document) VALUES ('o/n', 2, 'running', 1, '{"id":"2"}')`,
+		7:  `INSERT INTO notes VALUES ('w', 1)`,
+		8:  `UPDATE instances SET taken = 1`,
+		9:  `INSERT INTO runs (repo, pull, state, created_at, document) VALUES ('o/n', 2, 'running', 1, '{"id":"2"}')`,
+		10: `INSERT INTO catalogs VALUES ('0011223344556677', x'00')`,
 	}
 	path := filepath.Join(t.TempDir(), "ortest.db")
 	db, err := sql.Open("sqlite", source(path, "immediate"))

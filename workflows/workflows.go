@@ -31,6 +31,7 @@ type Piece struct {
 	ID      string            `json:"id"`                // run, piece and attempt: "1/p3/1"
 	Label   string            `json:"label"`             // of the only runner that may take the job
 	Goal    string            `json:"goal"`              // tv-ngx_lua
+	Catalog string            `json:"catalog,omitempty"` // revision that the goal is of; "" is the job's own
 	Repo    string            `json:"repo"`              // OWNER/NAME of the project
 	Commit  string            `json:"commit"`            // full SHA; "" is the default branch's head
 	Files   []string          `json:"files"`             // test files in order; null is all
@@ -46,6 +47,7 @@ var (
 	repoName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$`)
 	goalName  = regexp.MustCompile(`^t[a-z]{0,3}-[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
 	commitSHA = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})?$`)
+	catalogID = regexp.MustCompile(`^([0-9a-f]{16})?$`)
 	sourceKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$`)
 	filePath  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+-][A-Za-z0-9_+.-]*)*$`)
 )
@@ -61,7 +63,7 @@ func (p Piece) Validate() error {
 		want        *regexp.Regexp
 	}{
 		{"id", p.ID, pieceID}, {"label", p.Label, labelName}, {"goal", p.Goal, goalName},
-		{"repo", p.Repo, repoName}, {"commit", p.Commit, commitSHA},
+		{"repo", p.Repo, repoName}, {"commit", p.Commit, commitSHA}, {"catalog", p.Catalog, catalogID},
 	} {
 		if !f.want.MatchString(f.value) {
 			return fmt.Errorf("piece %.40q: %s %.60q is not of the form %s", p.ID, f.name, f.value, f.want)

@@ -88,11 +88,12 @@ func (f *Forge) RemoveRunners(ctx context.Context, repo bot.Repo, prefix string)
 		if prefix == "" || !strings.HasPrefix(r.Name, prefix) {
 			continue
 		}
-		if err := f.RemoveRunner(ctx, repo, r.ID); err != nil {
+		switch err := f.RemoveRunner(ctx, repo, r.ID); {
+		case err == nil:
+			n++
+		case !errors.Is(err, bot.ErrRefused): // else it is busy
 			errs = append(errs, err)
-			continue
 		}
-		n++
 	}
 	return n, errors.Join(errs...)
 }

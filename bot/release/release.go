@@ -319,6 +319,9 @@ func (r *Releases) begin(ctx context.Context, s start, req plan.Request, stages 
 		fmt.Sprintf("release %s: %s", s.ref.Name, s.why),
 		fmt.Sprintf("%d stages, %d pieces on %d machines; no budget is asked of a release", len(stages), len(run.Pieces), len(run.Plan.Buckets)),
 	}
+	if err := r.Bot.Keep(ctx, c); err != nil {
+		return err
+	}
 	_, err := r.Bot.Store.AddRun(ctx, run)
 	if errors.Is(err, bot.ErrSeen) {
 		return nil

@@ -26,15 +26,16 @@ func (a *app) action() *cobra.Command {
 			if root32.Wanted(os.Environ()) {
 				return inside(cmd)
 			}
-			c, err := catalog.Default()
-			if err != nil {
-				return err
-			}
-			weigh := judging{catalog: c, known: map[string][]report.Expectation{}, now: time.Now()}
+			weigh := judging{known: map[string][]report.Expectation{}, now: time.Now()}
 			return action.Job{
 				Environ: os.Environ(),
 				Stdout:  cmd.OutOrStdout(),
-				Lookup:  func(g plan.Goal) (plan.Project, plan.Mode, error) { return lookup(c, g) },
+				Lookup: func(p action.Piece) (project plan.Project, mode plan.Mode, err error) {
+					if weigh.catalog, err = catalogOf(p.Catalog, os.Getenv("ORTEST_CATALOG_FILE")); err != nil {
+						return project, mode, err
+					}
+					return lookup(weigh.catalog, p.Goal)
+				},
 				Judge: func(ev report.Evidence) (report.GoalResult, error) {
 					exps, err := weigh.expects(ev.Goal)
 					if err != nil {
@@ -58,6 +59,23 @@ func inside(cmd *cobra.Command) error {
 		err = &exitError{code: code}
 	}
 	return err
+}
+
+// catalogOf returns the catalog that a piece was planned with: the built-in one, or
+// what the agent left in a file, if it is just that.
+func catalogOf(revision, file string) (*catalog.Catalog, error) {
+	c, err := catalog.Default()
+	if err != nil || revision == "" || revision == c.Revision {
+		return c, err
+	}
+	if file == "" {
+		return nil, fmt.Errorf("the piece is of catalog %s, this ortest has %s, and no other came with the piece", revision, c.Revision)
+	}
+	packed, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read catalog %s: %w", revision, err)
+	}
+	return catalog.Unpack(revision, packed)
 }
 
 func lookup(c *catalog.Catalog, g plan.Goal) (plan.Project, plan.Mode, error) {

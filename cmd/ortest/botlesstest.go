@@ -42,7 +42,7 @@ func (b botless) test(ctx context.Context) error {
 	err = action.Job{
 		Environ: append(os.Environ(), "ORTEST_SPOOL="+spool),
 		Stdout:  b.cmd.OutOrStdout(),
-		Lookup:  func(g plan.Goal) (plan.Project, plan.Mode, error) { return lookup(c, g) },
+		Lookup:  func(p action.Piece) (plan.Project, plan.Mode, error) { return lookup(c, p.Goal) },
 		Judge: func(ev report.Evidence) (report.GoalResult, error) {
 			exps, err := weigh.expects(ev.Goal)
 			if err != nil {

@@ -50,7 +50,8 @@ func catalogIn(dir, data string) (*catalog.Catalog, error) {
 // readExpectations says what is wrong with the expectations that a catalog
 // carries, and with the settings: it knows their place, and others their form.
 func readExpectations(c *catalog.Catalog) error {
-	var bad []error
+	_, err := c.Pack()
+	bad := []error{err}
 	if text, ok := c.Settings(); ok {
 		if _, err := parseSettings(text, liveConfig{}); err != nil {
 			bad = append(bad, fmt.Errorf("settings.yaml: %w", err))

@@ -42,6 +42,7 @@ var killWrites = []struct {
 	{"AddDelivery issue_comment", false},
 	{"AddDelivery pull_request", false},
 	{"AddHead", false},
+	{"PutCatalog", false},
 	{"AddRun", false},
 	{"AddAnswer", false},
 	{"FinishDelivery", false},
@@ -93,6 +94,10 @@ func (w *watcher) AddHead(ctx context.Context, repo bot.Repo, pull int, h bot.He
 
 func (w *watcher) AddRun(ctx context.Context, r bot.Run) (out bot.Run, err error) {
 	return out, w.write("AddRun", func() error { out, err = w.Store.AddRun(ctx, r); return err })
+}
+
+func (w *watcher) PutCatalog(ctx context.Context, revision string, packed []byte) error {
+	return w.write("PutCatalog", func() error { return w.Store.PutCatalog(ctx, revision, packed) })
 }
 
 func (w *watcher) AddApproval(ctx context.Context, repo bot.Repo, pull int, h bot.Head, by string) error {

@@ -119,11 +119,12 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 	if err != nil {
 		return systemConfig{}, err
 	}
+	revisions := kept(c.Data)
 	sc := systemConfig{
 		URL: c.URL, Server: c.GitHub.Server, Database: c.Database, Data: c.Data,
 		App:     github.App{ID: c.GitHub.AppID, Slug: c.GitHub.Slug},
 		GitHub:  github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, RunnerGroup: c.GitHub.RunnerGroup, Redeliver: c.Pace.Redeliver, Log: log},
-		Secrets: secrets, Catalog: live.catalog.Load, Settings: live.settings, Releases: live.rules, FleetKey: fleetKey, Limits: c.Fleet.limits(),
+		Secrets: secrets, Catalog: live.catalog.Load, Kept: &revisions, Settings: live.settings, Releases: live.rules, FleetKey: fleetKey, Limits: c.Fleet.limits(),
 		Pace: c.Pace.Poll, Hold: c.Pace.Hold, Sweep: c.Pace.Sweep, Log: log,
 	}
 	sc.Heard = func(event string) {

@@ -34,6 +34,7 @@ type systemConfig struct {
 	GitHub   github.Config
 	Secrets  [][]byte // of webhooks
 	Catalog  func() *catalog.Catalog
+	Kept     *catalog.Kept          // revisions that -b may name; nil: none
 	Settings func() bot.Settings    // nil: the zero value
 	Releases func() []releases.Rule // nil: none
 	Cloud    runnerfleet.Cloud
@@ -102,17 +103,17 @@ func (s *system) build(cfg systemConfig) error {
 		Forge:     forge,
 		Decode:    github.Decoder(cfg.App),
 		Instances: forFleet,
-		Catalog:   cfg.Catalog,
-		History:   historyFile{dir: cmp.Or(cfg.Data, filepath.Dir(cfg.Database))},
-		Settings:  cfg.Settings,
-		URL:       cfg.URL,
-		Server:    cfg.Server,
-		Settle:    cfg.Settle,
-		Log:       cfg.Log,
-		Now:       time.Now,
-		Poll:      cfg.Pace,
-		Hold:      cfg.Hold,
-		Room:      room(cfg.Cloud, cfg.Limits.MaxInstances),
+		Catalog:   cfg.Catalog, Kept: cfg.Kept,
+		History:  historyFile{dir: cmp.Or(cfg.Data, filepath.Dir(cfg.Database))},
+		Settings: cfg.Settings,
+		URL:      cfg.URL,
+		Server:   cfg.Server,
+		Settle:   cfg.Settle,
+		Log:      cfg.Log,
+		Now:      time.Now,
+		Poll:     cfg.Pace,
+		Hold:     cfg.Hold,
+		Room:     room(cfg.Cloud, cfg.Limits.MaxInstances),
 	}
 	s.fleet = &runnerfleet.Fleet{
 		Cloud: cfg.Cloud, Store: forFleet, Work: canaries{s.bot, forFleet}, Limits: cfg.Limits,

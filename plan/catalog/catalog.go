@@ -31,7 +31,8 @@ type Catalog struct {
 	units        []recipe.Unit
 	expectations map[string][]byte
 	settings     []byte
-	examplesOnly bool // modes expand to the example projects
+	files        map[string][]byte // all of it, by path
+	examplesOnly bool              // modes expand to the example projects
 }
 
 // Arch is an architecture and the machines that have it.

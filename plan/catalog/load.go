@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ortest/ortest/plan"
 )
@@ -57,7 +58,7 @@ func Load(overlays ...fs.FS) (*Catalog, error) {
 
 // build makes a catalog of all its files, or says everything that is wrong with them.
 func build(files map[string][]byte) (*Catalog, error) {
-	c := &Catalog{Revision: revision(files), expectations: map[string][]byte{}}
+	c := &Catalog{Revision: revision(files), expectations: map[string][]byte{}, files: files}
 	srcs, err := c.decodeAll(files)
 	if err != nil {
 		return nil, err
@@ -112,7 +113,11 @@ func readBounded(layer fs.FS, name string, d fs.DirEntry) ([]byte, error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxFile)
 	}
-	return fs.ReadFile(layer, name)
+	text, err := fs.ReadFile(layer, name)
+	if err == nil && !utf8.Valid(text) {
+		err = fmt.Errorf("%s: not UTF-8", name)
+	}
+	return text, err
 }
 
 // known refuses a YAML file that nobody would read: it is a misspelt one.

@@ -55,6 +55,9 @@ func (l *lane) newPlace(job runnerfleet.Assignment) (*place, error) {
 	if l.Root != "" {
 		p.env = append(p.env, "ORTEST_ROOT="+l.Root, "ORTEST_ROOT_SHARE="+l.dir)
 	}
+	if len(job.Catalog) > 0 {
+		p.env = append(p.env, "ORTEST_CATALOG_FILE="+p.path("catalog"))
+	}
 	if l.lanes > 1 {
 		p.env = append(p.env, "ORTEST_LANES=1") // the suites are to share the machine
 	}
@@ -78,6 +81,11 @@ func (p *place) make(l *lane, job runnerfleet.Assignment) error {
 	}
 	if l.Home != "" {
 		if err := copyRunner(l.Home, p.path("runner"), l.account); err != nil {
+			return err
+		}
+	}
+	if len(job.Catalog) > 0 {
+		if err := os.WriteFile(p.path("catalog"), job.Catalog, 0o444); err != nil {
 			return err
 		}
 	}
