@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -217,6 +218,19 @@ func (h *hub) RemoveRunner(_ context.Context, _ bot.Repo, id int64) error {
 			return bot.ErrRefused
 		}
 		delete(h.runners, id)
+		return nil
+	})
+}
+
+func (h *hub) RemoveRunners(_ context.Context, _ bot.Repo, prefix string) (n int, err error) {
+	return n, h.call("remove", reads, func() error {
+		for id, r := range h.runners {
+			if r.job == nil && strings.HasPrefix(r.name, prefix) {
+				h.points["remove"] += writes
+				delete(h.runners, id)
+				n++
+			}
+		}
 		return nil
 	})
 }
