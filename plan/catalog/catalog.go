@@ -32,6 +32,7 @@ type Catalog struct {
 	expectations map[string][]byte
 	settings     []byte
 	files        map[string][]byte // all of it, by path
+	packed       func() ([]byte, error)
 	examplesOnly bool              // modes expand to the example projects
 }
 

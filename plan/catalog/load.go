@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/ortest/ortest/plan"
@@ -59,6 +60,7 @@ func Load(overlays ...fs.FS) (*Catalog, error) {
 // build makes a catalog of all its files, or says everything that is wrong with them.
 func build(files map[string][]byte) (*Catalog, error) {
 	c := &Catalog{Revision: revision(files), expectations: map[string][]byte{}, files: files}
+	c.packed = sync.OnceValues(c.pack)
 	srcs, err := c.decodeAll(files)
 	if err != nil {
 		return nil, err
