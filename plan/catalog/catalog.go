@@ -33,7 +33,7 @@ type Catalog struct {
 	settings     []byte
 	files        map[string][]byte // all of it, by path
 	packed       func() ([]byte, error)
-	examplesOnly bool              // modes expand to the example projects
+	examplesOnly bool // modes expand to the example projects
 }
 
 // Arch is an architecture and the machines that have it.
