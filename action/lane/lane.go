@@ -30,7 +30,7 @@ const Word = "lane"
 // Lane says what a command finds in its lane.
 type Lane struct {
 	Keep     []string   `json:"keep,omitempty"`     // absolute folders that must be seen also below /tmp; each can be written, and changes are lost
-	Dirs     []string   `json:"dirs,omitempty"`     // absolute folders that are made
+	Dirs     []string   `json:"dirs,omitempty"`     // absolute folders that are there and empty
 	Share    string     `json:"share,omitempty"`    // absolute folder of at most ShareSize bytes, of memory; Shared can read it also after the end
 	Quota    int64      `json:"quota,omitempty"`    // bytes that may be written to files; 0: half of the machine's memory
 	Setup    [][]string `json:"setup,omitempty"`    // commands that change the lane's network, such as ip and nft; run first, with the rights that this needs

@@ -90,6 +90,14 @@ func TestALaneSharesOneBoundedFolder(t *testing.T) {
 	}
 }
 
+// Also where an ordinary user could change nothing, as in a folder of root's.
+func TestALaneHasEmptyFoldersWhereTheMachineHasFullOnes(t *testing.T) {
+	const dir = "/usr/share/doc"
+	if o, out := ran(t, Lane{Dirs: []string{dir}}, shell(`ls -A `+dir+`; echo >`+dir+`/mine && ls `+dir)); o.Exit != 0 || out != "mine\n" {
+		t.Errorf("%+v\n%s", o, out)
+	}
+}
+
 func TestLanesListenOnOnePort(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

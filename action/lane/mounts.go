@@ -58,8 +58,8 @@ func mounts(l Lane) error {
 		unix.Close(keep[i])
 	}
 	for _, dir := range l.Dirs {
-		if err := os.MkdirAll(newRoot+dir, 0o755); err != nil {
-			return err
+		if err := b.empty(dir); err != nil {
+			return fmt.Errorf("make %s: %w", dir, err)
 		}
 	}
 	if l.Share != "" {
@@ -174,6 +174,19 @@ func (b *builder) own(dir string) error {
 		return err
 	}
 	if err := os.Chmod(from, 0o777|os.ModeSticky); err != nil {
+		return err
+	}
+	return unix.Mount(from, newRoot+dir, "", unix.MS_BIND, "")
+}
+
+// empty mounts an empty folder, also where there is none. In a folder of the machine's
+// an ordinary user could not write if one above it is of an unknown group.
+func (b *builder) empty(dir string) error {
+	if err := os.MkdirAll(newRoot+dir, 0o755); err != nil {
+		return err
+	}
+	from, err := b.layer()
+	if err != nil {
 		return err
 	}
 	return unix.Mount(from, newRoot+dir, "", unix.MS_BIND, "")
