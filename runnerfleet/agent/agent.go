@@ -62,6 +62,9 @@ type Config struct {
 	Grace time.Duration
 	// Again is how long a runner that may be started again waits; 0 means 5 s.
 	Again time.Duration
+	// Idle is how long a runner waits for its job before the machine is given up; 0 where
+	// a server says when a job will not come.
+	Idle time.Duration
 }
 
 // FromEnv reads what a cloud put into an agent's environment, and removes the

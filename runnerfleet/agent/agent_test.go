@@ -303,6 +303,38 @@ func TestPieceDeadline(t *testing.T) {
 	}
 }
 
+// Without a server nobody says that a job will not come. One that came may take its time.
+func TestIdleRunner(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, script string
+		exit         int
+		reason       string
+	}{
+		{"no job comes", "leave:DIR/left hang", 1, "agent: no job came for the runner: its workflow run is over"},
+		{"a job came and takes longer", "hook:ortest-examples/hello:7 wait:DIR/go", 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, nil, tt.script)
+			s.more = []string{"TEST_IDLE=300ms"}
+			s.start(soon())
+			if tt.exit == 0 {
+				fleettest.Eventually(t, "job begins", func() bool { return s.work.Piece("p0").Log == "0" })
+				<-time.After(500 * time.Millisecond) // longer than it might wait for a job
+				s.touch("go")
+			}
+			s.end(tt.exit)
+			if in := s.instance(); tt.reason != "" && in.Reason != tt.reason {
+				t.Errorf("instance left for %q, want %q", in.Reason, tt.reason)
+			}
+			if p := s.work.Piece("p0"); p.Finished != (tt.exit == 0) {
+				t.Errorf("piece %+v", p)
+			}
+		})
+	}
+}
+
 func TestAgentDeadline(t *testing.T) {
 	t.Parallel()
 	for _, away := range []bool{false, true} {

@@ -39,6 +39,7 @@ func agentMain() int {
 	if c.Home != "" {
 		c.Runner = []string{"bin/Runner.Listener"}
 	}
+	c.Idle, _ = time.ParseDuration(os.Getenv("TEST_IDLE")) // none is 0
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	c.Output, c.Heartbeat, c.Grace = os.Stderr, 50*time.Millisecond, 500*time.Millisecond
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

@@ -19,6 +19,7 @@ import (
 var (
 	errPieceDeadline = errors.New("piece is past its deadline")
 	errStalePiece    = errors.New("piece is not this instance's any more")
+	errIdle          = errors.New("no job came for the runner: its workflow run is over")
 )
 
 // errBroken means that the machine serves nobody any more: the agent gives it up.
@@ -77,6 +78,14 @@ func (l *lane) serve(ctx context.Context, p *place, job runnerfleet.Assignment) 
 		rctx, cancel = context.WithDeadlineCause(rctx, job.Deadline, errPieceDeadline)
 		defer cancel()
 	}
+	if l.Idle > 0 {
+		idle := time.AfterFunc(l.Idle, func() {
+			if !p.began() {
+				stop(errIdle)
+			}
+		})
+		defer idle.Stop()
+	}
 	ended := make(chan struct{})
 	var runErr error
 	go func() {
@@ -95,6 +104,9 @@ func (l *lane) serve(ctx context.Context, p *place, job runnerfleet.Assignment) 
 	<-ended
 	if reason == "" {
 		reason = strings.Join(notes, "; ")
+	}
+	if errors.Is(context.Cause(rctx), errIdle) {
+		upErr = errIdle // the jobs of the other pieces will not come either
 	}
 	return exit, reason, errors.Join(upErr, runErr)
 }
