@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/kballard/go-shellquote"
 	"github.com/spf13/cobra"
@@ -14,12 +15,14 @@ import (
 
 func (a *app) agent() *cobra.Command {
 	var with, listed string
+	var idle time.Duration
 	var lanes laneFlags
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Serve one bucket on this machine, then stop",
 		Long: "Serve one bucket on this machine, then stop. A cloud starts it, and says in the environment (ORTEST_INSTANCE and so on) which instance it is.\n\n" +
-			"With --list it needs no bot: it runs the pieces of that file, one after another, and removes the file first. The jobs keep their results as artifacts.",
+			"With --list it needs no bot: it runs the pieces of that file, one after another, and removes the file first. The jobs keep their results as artifacts. " +
+			"It ends when the list does, at ORTEST_AGENT_DEADLINE, and when no job comes for a runner within --idle: then nobody waits for it any more.",
 		Example: "  ortest agent --runner-dir /opt/actions-runner --runner 'bin/Runner.Listener run' --users ortest-lane-",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,12 +45,14 @@ func (a *app) agent() *cobra.Command {
 			}
 			cfg.Runner, cfg.Log, cfg.Output = argv, a.log(cmd.ErrOrStderr()), os.Stderr
 			if list != nil {
+				cfg.Idle = idle
 				return runList(cmd.Context(), cfg, list)
 			}
 			return agent.Run(cmd.Context(), cfg)
 		},
 	}
 	cmd.Flags().StringVar(&listed, "list", "", "run the pieces of `FILE`, without a bot")
+	cmd.Flags().DurationVar(&idle, "idle", idleTime, "with --list, how long a runner waits for its job")
 	cmd.Flags().StringVar(&with, "runner", "./run.sh", "command line of actions/runner, or of something that behaves like it")
 	lanes.addTo(cmd)
 	return cmd

@@ -19,6 +19,10 @@ import (
 	"github.com/ortest/ortest/runnerfleet/agent"
 )
 
+// idleTime is how long a runner without a bot waits for its job: longer than the job
+// that starts the machines may take, since the jobs that test begin after it.
+const idleTime = 25 * time.Minute
+
 // readList reads the pieces of a machine without a bot, and removes the file: it
 // holds a runner's configuration for each.
 func readList(path string) ([]runnerfleet.Assignment, error) {

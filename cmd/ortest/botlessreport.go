@@ -72,28 +72,23 @@ func plannedPieces(stages int) (all []workflows.Piece, err error) {
 	return all, nil
 }
 
-// readResults reads what pieces left, by the piece. Of two that say they are the
-// same one none is believed.
+// readResults reads what pieces left, by the piece. One is believed only under its
+// own name, of which the store has one artifact: so no job speaks for another's
+// that has kept its results.
 func readResults(dir string) (map[string]report.PieceEvidence, error) {
 	dirs, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}
-	all, twice := make(map[string]report.PieceEvidence), make(map[string]bool)
+	all := make(map[string]report.PieceEvidence)
 	for _, d := range dirs {
 		at := filepath.Join(dir, d.Name())
 		raw, err := os.ReadFile(filepath.Join(at, pieceFile))
 		if err != nil {
 			continue // of no piece: it counts as one that did not come back
 		}
-		id := strings.TrimSpace(string(raw))
-		_, known := all[id]
-		twice[id] = twice[id] || known
-		all[id] = readEntries(at)
-	}
-	for id, is := range twice {
-		if is {
-			delete(all, id)
+		if id := strings.TrimSpace(string(raw)); artifactName(id) == d.Name() {
+			all[id] = readEntries(at)
 		}
 	}
 	return all, nil

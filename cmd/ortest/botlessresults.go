@@ -25,12 +25,13 @@ import (
 // stranger's code.
 const (
 	maxArtifact  = 256 << 20 // bytes of one, packed
-	maxUnpacked  = 1 << 30   // bytes of all that one holds
+	maxEntry     = 64 << 20  // bytes of one file that it holds
+	maxUnpacked  = 4 << 30   // bytes of all that all hold
 	maxArtifacts = 3 * maxMatrix
 )
 
 var (
-	artifactName = regexp.MustCompile(`^ortest-[a-z0-9-]{1,80}$`)
+	artifactForm = regexp.MustCompile(`^ortest-[a-z0-9-]{1,80}$`)
 	resultName   = regexp.MustCompile(`^([0-9]{6}\.(json|log)|piece\.txt)$`)
 )
 
@@ -47,8 +48,8 @@ func (b botless) results(ctx context.Context) error {
 			return err
 		}
 		name := cmp.Or(os.Getenv("INPUT_NAME"), artifactOf(dir))
-		if !artifactName.MatchString(name) {
-			return usage(fmt.Errorf("INPUT_NAME: %q is not of the form %s", name, artifactName))
+		if !artifactForm.MatchString(name) {
+			return usage(fmt.Errorf("INPUT_NAME: %q is not of the form %s", name, artifactForm))
 		}
 		packed, n, err := packResults(dir)
 		if err != nil {
@@ -69,13 +70,16 @@ func (b botless) results(ctx context.Context) error {
 	}
 }
 
+// artifactName is what a piece's artifact is called.
+func artifactName(piece string) string { return "ortest-" + strings.ReplaceAll(piece, "/", "-") }
+
 // artifactOf makes an artifact's name of the piece whose results lie in a directory.
 func artifactOf(dir string) string {
 	id, err := os.ReadFile(filepath.Join(dir, pieceFile))
 	if err != nil {
 		return ""
 	}
-	return "ortest-" + strings.ReplaceAll(strings.TrimSpace(string(id)), "/", "-")
+	return artifactName(strings.TrimSpace(string(id)))
 }
 
 // packResults makes a zip file of a spool.
@@ -109,8 +113,9 @@ func packResults(dir string) ([]byte, int, error) {
 	return packed.Bytes(), n, nil
 }
 
-// unpackResults writes the entries of a piece, and nothing else that an archive may hold.
-func unpackResults(packed []byte, dir string) error {
+// unpackResults writes the entries of a piece, and nothing else that an archive may
+// hold. Of left, the bytes that may still be written, it takes what they have.
+func unpackResults(packed []byte, dir string, left *int64) error {
 	z, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
 	if err != nil {
 		return fmt.Errorf("unpack results: %w", err)
@@ -118,7 +123,6 @@ func unpackResults(packed []byte, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	left := int64(maxUnpacked)
 	for _, f := range z.File {
 		if !resultName.MatchString(f.Name) || !f.Mode().IsRegular() {
 			continue
@@ -127,12 +131,12 @@ func unpackResults(packed []byte, dir string) error {
 		if err != nil {
 			return fmt.Errorf("unpack results: %w", err)
 		}
-		raw, err := io.ReadAll(io.LimitReader(r, left+1))
+		raw, err := io.ReadAll(io.LimitReader(r, min(*left, maxEntry)+1))
 		if err := errors.Join(err, r.Close()); err != nil {
 			return fmt.Errorf("unpack results: %w", err)
 		}
-		if left -= int64(len(raw)); left < 0 {
-			return fmt.Errorf("unpack results: more than %d bytes", maxUnpacked)
+		if *left -= int64(len(raw)); *left < 0 || len(raw) > maxEntry {
+			return fmt.Errorf("unpack results: %s is too long, or all results together are", f.Name)
 		}
 		if err := os.WriteFile(filepath.Join(dir, f.Name), raw, 0o600); err != nil {
 			return err
@@ -340,8 +344,9 @@ func (a *artifacts) get(ctx context.Context, dir string) (n int, err error) {
 		return 0, fmt.Errorf("list artifacts: %w", err)
 	}
 	var errs []error
+	left := int64(maxUnpacked)
 	for _, f := range list.Artifacts {
-		if !artifactName.MatchString(f.Name) {
+		if !artifactForm.MatchString(f.Name) {
 			continue
 		}
 		if n == maxArtifacts {
@@ -357,7 +362,7 @@ func (a *artifacts) get(ctx context.Context, dir string) (n int, err error) {
 			packed, err = a.send(ctx, http.MethodGet, cmp.Or(signed.URL, signed.URLC), nil, nil)
 		}
 		if err == nil {
-			err = unpackResults(packed, filepath.Join(dir, f.Name))
+			err = unpackResults(packed, filepath.Join(dir, f.Name), &left)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("fetch %s: %w", f.Name, err))

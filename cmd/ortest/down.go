@@ -48,7 +48,9 @@ func (b botless) endMachines(ctx context.Context, r botlessRun) error {
 		left := 0
 		var errs []error
 		for _, m := range all {
-			if !m.Running || !strings.HasPrefix(m.Instance, machinePrefix(r.ID)) {
+			// Also what an earlier run left whose own job down never came.
+			late := !m.Deadline.IsZero() && time.Now().After(m.Deadline)
+			if !m.Running || !late && !strings.HasPrefix(m.Instance, machinePrefix(r.ID)) {
 				continue
 			}
 			left++

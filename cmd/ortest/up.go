@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,7 +128,7 @@ func (b botless) localLauncher(r botlessRun) (launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find our own binary: %w", err)
 	}
-	runner := cmp.Or(os.Getenv("ORTEST_RUNNER_COMMAND"), "./run.sh")
+	agent := []string{exe, "agent", "--idle", cmp.Or(os.Getenv("ORTEST_IDLE"), idleTime.String()), "--runner", cmp.Or(os.Getenv("ORTEST_RUNNER_COMMAND"), "./run.sh")}
 	return func(ctx context.Context, l runnerfleet.Launch, list []byte) error {
 		lists := filepath.Join(dir, "lists")
 		if err := os.MkdirAll(lists, 0o700); err != nil {
@@ -138,7 +139,7 @@ func (b botless) localLauncher(r botlessRun) (launcher, error) {
 			return err
 		}
 		cloud := &local.Cloud{
-			Dir: filepath.Join(dir, "fleet"), Exe: []string{exe, "agent", "--list", file, "--runner", runner},
+			Dir: filepath.Join(dir, "fleet"), Exe: append(slices.Clone(agent), "--list", file),
 			Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8", "ORTEST_BIN=" + exe}, Log: b.log,
 		}
 		_, err := cloud.Launch(ctx, l)
