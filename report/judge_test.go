@@ -158,6 +158,8 @@ func TestJudge(t *testing.T) {
 		{"a goal of which every assertion is skipped is incomplete",
 			one(FileResult{}, opened+"ok 1 # skip t/a.t TEST 1: first - no module\nok 2 # skip t/a.t TEST 2: second - no module\n"+passed), Incomplete, "not run not_run :0 no assertion ran"},
 		{"a goal whose only file skips itself is incomplete", one(FileResult{}, "t/a.t .. skipped: not here\nFiles=1, Tests=0,  0 wallclock secs\nResult: NOTESTS\n"), Incomplete, "not run not_run :0 no assertion ran"},
+		{"a file that plans nothing and does not say that it skips itself did not run",
+			one(FileResult{}, "t/a.t .. \n1..0\nskipped: (no reason given)\nFiles=1, Tests=0,  0 wallclock secs\nResult: NOTESTS\n"), Incomplete, "not run plan t/a.t:0 it planned no test"},
 		{"a bail-out of a block fails and names the blocks behind it",
 			one(FileResult{Exit: 255}, opened+"Bailout called.  Further testing stopped:  t/a.t TEST 1: first - Cannot start nginx\nDubious, test returned 255 (wstat 65280, 0xff00)\nFailed 2/2 subtests \nFiles=1, Tests=0,  0 wallclock secs\nResult: FAIL\nFAILED--Further testing stopped: t/a.t TEST 1: first - Cannot start nginx\n"),
 			Fail, "new bailout t/a.t:2 bailed out: Cannot start nginx"},

@@ -46,7 +46,7 @@ func (s *scan) tap(l line) bool {
 	case bytes.HasPrefix(b, []byte("not ok")):
 		return s.assertion(l, b[6:], false)
 	case bytes.HasPrefix(b, []byte("1..")):
-		return s.plan(b[3:])
+		return s.plan(l, b[3:])
 	case bytes.HasPrefix(b, []byte(bailedOut)):
 		s.bailout(l, s.text(bytes.TrimSpace(b[len(bailedOut):])))
 		return true
@@ -57,7 +57,7 @@ func (s *scan) tap(l line) bool {
 	return false
 }
 
-func (s *scan) plan(b []byte) bool {
+func (s *scan) plan(l line, b []byte) bool {
 	digits, rest, _ := bytes.Cut(b, []byte(" "))
 	n, err := strconv.Atoi(string(digits))
 	if err != nil || n < 0 {
@@ -66,7 +66,11 @@ func (s *scan) plan(b []byte) bool {
 	f := s.current()
 	f.Planned = n
 	if n == 0 {
-		_, why, _ := bytes.Cut(rest, []byte("#"))
+		_, why, says := bytes.Cut(rest, []byte("#"))
+		if !says && s.census != nil {
+			// Who skips itself says so: this had tests to make and made none.
+			s.add(Finding{Kind: kindPlan, File: s.cur, Name: "it planned no test, and does not say that it is skipped", Offset: l.off, what: "no test"})
+		}
 		f.State, f.Why = fileSkipped, oneLine(strings.TrimSpace(string(why)), maxName)
 	}
 	s.rec.Proving = true
