@@ -51,3 +51,12 @@ func TestAnErrorOfTheCompilerIsAFindingOfItsFile(t *testing.T) {
 	}
 	t.Errorf("%s, no finding of src/a.c:2: %+v", g.Verdict, g.Findings)
 }
+
+func TestAnotherNginxThanWasAskedForIsNotTested(t *testing.T) {
+	cfg := config(t, hello(), "t", project(t, "hello", "good"))
+	cfg.Piece.Options.Nginx, cfg.Project.Build = "1.2.3", nil
+	result, _ := ran(t, cfg)
+	if !strings.Contains(result.End.Reason, "-v 1.2.3 is asked for, and t-hello runs on nginx 1.") {
+		t.Errorf("ended with %+v", result.End)
+	}
+}

@@ -77,11 +77,11 @@ func (r *run) only(files []string) ([]string, error) {
 	if !strings.Contains(r.cfg.Only, "/") {
 		name = path.Base
 	}
-	files = slices.DeleteFunc(files, func(p string) bool { return !re.MatchString(name(p)) })
-	if len(files) == 0 {
-		return nil, &stopped{PhaseCheckout, fmt.Sprintf("no test file matches %s", r.cfg.Only)}
+	wanted := slices.DeleteFunc(slices.Clone(files), func(p string) bool { return !re.MatchString(name(p)) })
+	if len(wanted) == 0 {
+		return nil, &stopped{PhaseCheckout, fmt.Sprintf("none of the %d test files matches %s; one is %s", len(files), r.cfg.Only, files[0])}
 	}
-	return files, nil
+	return wanted, nil
 }
 
 // source reads a test file. One that is missing or no file is still planned:

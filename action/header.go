@@ -2,6 +2,7 @@ package action
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -61,6 +62,19 @@ func (r *run) versions(ctx context.Context) error {
 				r.result.Manifest.Versions["openssl"] = m[1]
 			}
 		}
+	}
+	return r.asked()
+}
+
+// asked stops a goal that would be tested on another nginx than was asked for, and
+// says which options change nothing of it.
+func (r *run) asked() error {
+	o := r.cfg.Piece.Options
+	if got := r.result.Manifest.Versions["nginx"]; o.Nginx != "" && r.uses("nginx") && got != o.Nginx {
+		return &stopped{PhasePrepare, fmt.Sprintf("-v %s is asked for, and %s runs on nginx %s of this machine", o.Nginx, r.cfg.Piece.Goal, cmp.Or(got, "?"))}
+	}
+	if r.cfg.Project.Nginx == nil && (o.CCOpt != "" || o.RestyCore) {
+		r.note("-c and -o change nothing of %s: no nginx is built for it", r.cfg.Piece.Goal)
 	}
 	return nil
 }

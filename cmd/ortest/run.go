@@ -169,9 +169,17 @@ func (a *app) openRun(cmd *cobra.Command, f *runFlags, targets []string) ([]plan
 // makeWork makes the folder for builds. Where the usual place cannot be
 // written, as in a home that is read-only, a temporary one does.
 func (a *app) makeWork(cmd *cobra.Command, f *runFlags) error {
+	if f.result != "" {
+		if err := os.MkdirAll(f.result, 0o755); err != nil {
+			return usage(fmt.Errorf("--results: %w; choose a folder that can be written", err))
+		}
+	}
 	err := os.MkdirAll(f.work, 0o755)
-	if err == nil || cmd.Flags().Changed("work") {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case cmd.Flags().Changed("work"):
+		return usage(fmt.Errorf("--work: %w; choose a folder that can be written", err))
 	}
 	f.work = filepath.Join(os.TempDir(), fmt.Sprintf("ortest-%d", os.Getuid()))
 	a.warn(cmd.ErrOrStderr(), fmt.Sprintf("builds are kept in %s: %v; choose another folder with --work", f.work, err))
