@@ -22,16 +22,7 @@ type Unmet map[string]error
 // and what is of the network unless each test file gets a lane of its own. It
 // needs root, or sudo that does not ask; log hears what is done.
 func MakeUnits(ctx context.Context, projects []plan.Project, modes []plan.Mode, lanes bool, log io.Writer) (Unmet, error) {
-	var all []recipe.Unit
-	for i, p := range projects {
-		for _, u := range unitsOf(p, modes[i]) {
-			known := slices.ContainsFunc(all, func(o recipe.Unit) bool { return o.Name == u.Name })
-			if !known && !(u.Lane && lanes) {
-				all = append(all, u)
-			}
-		}
-	}
-	failed, err := unit.Machine{Log: log}.Make(ctx, all)
+	failed, err := unit.Machine{Log: log}.Make(ctx, Units(projects, modes, lanes))
 	if err != nil {
 		return nil, fmt.Errorf("make units true: %w", err)
 	}
@@ -40,6 +31,19 @@ func MakeUnits(ctx context.Context, projects []plan.Project, modes []plan.Mode, 
 		unmet[name] = f
 	}
 	return unmet, nil
+}
+
+// Units lists what MakeUnits makes true, each once.
+func Units(projects []plan.Project, modes []plan.Mode, lanes bool) (all []recipe.Unit) {
+	for i, p := range projects {
+		for _, u := range unitsOf(p, modes[i]) {
+			known := slices.ContainsFunc(all, func(o recipe.Unit) bool { return o.Name == u.Name })
+			if !known && !(u.Lane && lanes) {
+				all = append(all, u)
+			}
+		}
+	}
+	return all
 }
 
 // unitsOf lists the units of a goal: the project's own for its modes, and each

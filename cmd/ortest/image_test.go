@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/internal/ec2test"
+	"github.com/ortest/ortest/plan/recipe"
 )
 
 // studio is a region and a bot, and the configuration by which images are built for it.
@@ -120,6 +122,9 @@ func TestImageIsBuiltAndPromoted(t *testing.T) {
 	want := "./ortest image prepare --arch 'linux x86_64' --runner https://github.com/x --runner-sha256 " + strings.Repeat("1", 64)
 	if !strings.Contains(builder.UserData, want) {
 		t.Errorf("the builder does not run %s:\n%s", want, builder.UserData)
+	}
+	if units := unitsTold(t, builder.UserData); !slices.ContainsFunc(units, func(u recipe.Unit) bool { return u.Name == "git" }) {
+		t.Errorf("the builder is told the units %+v", units)
 	}
 	s.do(t, exitGood, build...)
 	out, _ = s.do(t, exitGood, "ls")
@@ -230,6 +235,27 @@ func packed(t *testing.T, files map[string]string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// unitsTold runs the part of a builder's script that writes the units, and reads them as
+// it will.
+func unitsTold(t *testing.T, script string) []recipe.Unit {
+	t.Helper()
+	from, to := strings.Index(script, "base64 -d"), strings.Index(script, "echo \"ortest: making")
+	if from < 0 || to < from || len(script) > 16<<10 {
+		t.Fatalf("the builder is told no units, in %d bytes:\n%s", len(script), script)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-ec", script[from:to])
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	units, err := imageUnits(filepath.Join(dir, "units.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return units
 }
 
 func TestInstallRunner(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -132,12 +133,16 @@ func (i *imagery) build(ctx context.Context, f imageFlags, arch imageArch, say f
 	if from == "" {
 		from = arch.stock
 	}
+	units, err := json.Marshal(unitsOf(i.cat))
+	if err != nil {
+		return ec2.Image{}, err
+	}
 	img, err := i.cloud.BuildImage(ctx, ec2.Build{
-		Arch: arch.arch, From: from, Owners: f.owners, Disk: f.disk, Most: f.timeout, Poll: f.poll, Say: say,
+		Units: units, Arch: arch.arch, From: from, Owners: f.owners, Disk: f.disk, Most: f.timeout, Poll: f.poll, Say: say,
 		Name: freeName(arch.short, time.Now(), func(name string) bool {
 			return slices.ContainsFunc(have, func(i ec2.Image) bool { return i.Name == name })
 		}),
-		Command: shellquote.Join("ortest", "image", "prepare", "--arch", arch.arch, "--runner", runner.url, "--runner-sha256", runner.sha256),
+		Command: shellquote.Join("ortest", "image", "prepare", "--arch", arch.arch, "--runner", runner.url, "--runner-sha256", runner.sha256, "--units", "units.json"),
 	})
 	if err != nil {
 		return img, err

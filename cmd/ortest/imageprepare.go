@@ -6,9 +6,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,18 +23,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/action"
+	"github.com/ortest/ortest/action/unit"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
+	"github.com/ortest/ortest/plan/recipe"
 )
 
 // Where an image has what instances use. The second is what the machines' user-data start.
 const (
-	systemOf386    = "/opt/ortest/i386"
-	runnerDir = "/opt/actions-runner"
+	systemOf386 = "/opt/ortest/i386"
+	runnerDir   = "/opt/actions-runner"
 )
 
 func (a *app) imagePrepare() *cobra.Command {
-	var arch, runner, sum, root string
+	var arch, runner, sum, root, listed string
 	cmd := &cobra.Command{
 		Use:   "prepare",
 		Short: "Make this machine what an image is made of",
@@ -50,33 +54,66 @@ ortest image build runs it on the builder, as root; it is of no use on a machine
 			case os.Geteuid() != 0:
 				return usage(errors.New("a machine is prepared by root"))
 			}
-			out := cmd.ErrOrStderr()
-			if root != "" {
-				return prepareInside(cmd.Context(), root, out)
+			units, err := imageUnits(listed)
+			if err != nil {
+				return usage(err)
 			}
-			if err := installRunner(cmd.Context(), runner, sum, runnerDir, out); err != nil {
+			ctx, out := cmd.Context(), cmd.ErrOrStderr()
+			if root != "" {
+				return prepareInside(ctx, root, units, out)
+			}
+			if err := prepareUnits(ctx, machineUnits, out); err != nil {
+				return err
+			}
+			if err := installRunner(ctx, runner, sum, runnerDir, out); err != nil {
 				return err
 			}
 			if which.short == "i386" {
-				return prepare32(cmd.Context(), out)
+				return prepare32(ctx, units, out)
 			}
-			return prepareUnits(cmd.Context(), out)
+			return prepareUnits(ctx, units, out)
 		},
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&arch, "arch", "x64", "prepare for `ARCH`")
 	fl.StringVar(&runner, "runner", "", "`URL` of actions/runner's package")
 	fl.StringVar(&sum, "runner-sha256", "", "its checksum in `HEX`")
+	fl.StringVar(&listed, "units", "", "make the units of this JSON `FILE` true and not those of the catalog that is built in")
 	fl.StringVar(&root, "root", "", "make the units true below `DIR` and do nothing else")
 	return cmd
 }
 
-// prepareUnits makes true what any goal of the catalog needs. All that cannot be is named.
-func prepareUnits(ctx context.Context, out io.Writer) error {
-	cat, err := catalog.Default()
-	if err != nil {
-		return err
+// machineUnits are what the agent itself needs of its machine, and the first boot's script.
+var machineUnits = []recipe.Unit{
+	{Name: "accounts", Title: "useradd, for the lanes' accounts", Apt: []string{"passwd"}, Check: "command -v useradd"},
+	{Name: "packet-filter", Title: "iptables, which keeps jobs off the metadata service", Apt: []string{"iptables"}, Check: "command -v iptables"},
+	{Name: "curl", Apt: []string{"curl"}, Check: "command -v curl"},
+	{Name: "certificates", Apt: []string{"ca-certificates"}, Check: "test -s /etc/ssl/certs/ca-certificates.crt"},
+}
+
+// imageUnits reads the list of units that a deployment's catalog needs; "" is the
+// catalog that is built in.
+func imageUnits(path string) (units []recipe.Unit, err error) {
+	if path == "" {
+		cat, err := catalog.Default()
+		if err != nil {
+			return nil, err
+		}
+		return unitsOf(cat), nil
 	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read units: %w", err)
+	}
+	if err := json.Unmarshal(b, &units); err != nil {
+		return nil, fmt.Errorf("read units of %s: %w", path, err)
+	}
+	return units, nil
+}
+
+// unitsOf lists what any goal of a catalog needs of its machine. What is of the network
+// is made true in each lane: nothing of it outlives a boot.
+func unitsOf(cat *catalog.Catalog) []recipe.Unit {
 	var projects []plan.Project
 	var modes []plan.Mode
 	for _, p := range cat.Projects() {
@@ -86,21 +123,24 @@ func prepareUnits(ctx context.Context, out io.Writer) error {
 			}
 		}
 	}
-	// What is of the network is made true in each lane: nothing of it outlives a boot.
-	unmet, err := action.MakeUnits(ctx, projects, modes, true, out)
+	return action.Units(projects, modes, true)
+}
+
+// prepareUnits makes units true. All that cannot be is named.
+func prepareUnits(ctx context.Context, units []recipe.Unit, out io.Writer) error {
+	failed, err := unit.Machine{Log: out}.Make(ctx, units)
 	if err != nil {
-		return err
+		return fmt.Errorf("make units true: %w", err)
 	}
 	var errs []error
-	for _, why := range unmet {
-		errs = append(errs, why)
+	for _, name := range slices.Sorted(maps.Keys(failed)) {
+		errs = append(errs, failed[name])
 	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
 }
 
 // prepare32 makes a 32-bit system beside the 64-bit one, and makes the units true there.
-func prepare32(ctx context.Context, out io.Writer) error {
+func prepare32(ctx context.Context, units []recipe.Unit, out io.Writer) error {
 	release, err := os.ReadFile("/etc/os-release")
 	if err != nil {
 		return fmt.Errorf("read the system's release: %w", err)
@@ -109,18 +149,31 @@ func prepare32(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	inside := filepath.Join(systemOf386, "usr/local/bin/ortest")
+	list, err := json.Marshal(units)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "ortest-units-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it harms nobody
+	listed := filepath.Join(dir, "units.json")
+	if err := os.WriteFile(listed, list, 0o600); err != nil {
+		return err
+	}
+	at := systemOf386
 	for _, argv := range [][]string{
 		{"apt-get", "update", "-qq"},
 		{"apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"},
-		{"debootstrap", "--arch=i386", "--variant=minbase", codename(string(release)), systemOf386, "http://deb.debian.org/debian"},
-		{"cp", "/etc/resolv.conf", systemOf386 + "/etc/resolv.conf"},
-		{"install", "-m", "755", exe, inside},
-		{"sh", "-c", `printf '#!/bin/sh\nexit 101\n' >"$1" && chmod 755 "$1"`, "sh", systemOf386 + "/usr/sbin/policy-rc.d"}, // packages start nothing
-		{"mount", "-t", "proc", "proc", systemOf386 + "/proc"},
-		{exe, "image", "prepare", "--root", systemOf386},
-		{"umount", systemOf386 + "/proc"},
-		{"rm", "-f", inside},
+		{"debootstrap", "--arch=i386", "--variant=minbase", "--include=ca-certificates", codename(string(release)), at, "http://deb.debian.org/debian"},
+		{"cp", "-L", "/etc/resolv.conf", at + "/etc/resolv.conf"},
+		{"sh", "-c", `printf '#!/bin/sh\nexit 101\n' >"$1" && chmod 755 "$1"`, "sh", at + "/usr/sbin/policy-rc.d"}, // packages start nothing
+		{"mount", "-t", "proc", "proc", at + "/proc"},
+		// What asks for the machine's kind is to hear that it is a 32-bit one.
+		{"setarch", "i386", exe, "image", "prepare", "--arch", "i386", "--root", at, "--units", listed},
+		{"umount", at + "/proc"},
+		{"rm", "-f", at + "/usr/sbin/policy-rc.d"},
 	} {
 		fmt.Fprintf(out, "ortest: runs %s\n", strings.Join(argv, " "))
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -144,11 +197,11 @@ func codename(release string) string {
 }
 
 // prepareInside makes the units true in another root of this machine.
-func prepareInside(ctx context.Context, root string, out io.Writer) error {
+func prepareInside(ctx context.Context, root string, units []recipe.Unit, out io.Writer) error {
 	if err := errors.Join(syscall.Chroot(root), os.Chdir("/")); err != nil {
 		return fmt.Errorf("enter %s: %w", root, err)
 	}
-	return prepareUnits(ctx, out)
+	return prepareUnits(ctx, units, out)
 }
 
 // installRunner unpacks actions/runner and installs what it needs itself.

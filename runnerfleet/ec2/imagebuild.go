@@ -2,11 +2,13 @@ package ec2
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -37,6 +39,7 @@ type Build struct {
 	From    string // the stock image, as Arch.Image names one
 	Owners  []string
 	Command string        // arguments of the agent's binary that make the machine what it is to be
+	Units   []byte        // what the command finds as units.json
 	Disk    int32         // GiB
 	Most    time.Duration // for all of it; the builder's own timer as well
 	Poll    time.Duration // between two looks at what AWS does
@@ -129,11 +132,15 @@ func (c *Cloud) runBuilder(ctx context.Context, b Build, stock types.Image) (str
 
 func (c *Cloud) imageData(b Build) (string, error) {
 	var out bytes.Buffer
-	err := imageDataScript.Execute(&out, struct {
-		URL, Digest, Command, Ready string
-		Minutes, Linger             int
+	units, err := packed(b.Units)
+	if err != nil {
+		return "", err
+	}
+	err = imageDataScript.Execute(&out, struct {
+		URL, Digest, Command, Ready, Units string
+		Minutes, Linger                    int
 	}{
-		strings.TrimSuffix(c.cfg.AgentURL, "/"), c.cfg.Arches[b.Arch].Digest, b.Command, ready,
+		strings.TrimSuffix(c.cfg.AgentURL, "/"), c.cfg.Arches[b.Arch].Digest, b.Command, ready, units,
 		minutes(b.Most), int((3 * b.Poll).Seconds()),
 	})
 	if err != nil {
@@ -143,6 +150,26 @@ func (c *Cloud) imageData(b Build) (string, error) {
 		return "", fmt.Errorf("user-data has %d bytes, AWS takes %d", out.Len(), maxUserData)
 	}
 	return out.String(), nil
+}
+
+// packed makes text of bytes, as short as may be, in lines.
+func packed(b []byte) (string, error) {
+	var small bytes.Buffer
+	z, err := gzip.NewWriterLevel(&small, gzip.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	if _, err := z.Write(b); err != nil {
+		return "", err
+	}
+	if err := z.Close(); err != nil {
+		return "", err
+	}
+	var lines []string
+	for chunk := range slices.Chunk([]byte(base64.StdEncoding.EncodeToString(small.Bytes())), 76) {
+		lines = append(lines, string(chunk))
+	}
+	return strings.Join(lines, "\n"), nil
 }
 
 // built waits until the builder is off, and says why it is no image if so. Its

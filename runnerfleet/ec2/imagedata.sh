@@ -21,6 +21,9 @@ until curl -fsS --proto =https --max-time 120 -o ortest "{{.URL}}/agent/v1/binar
 done
 echo "{{.Digest}}  ortest" | sha256sum -c - || { echo "ortest: the agent is not the expected one"; exit 1; }
 chmod 755 ortest
+base64 -d <<'EOF_OF_THE_UNITS' | gunzip >units.json
+{{.Units}}
+EOF_OF_THE_UNITS
 echo "ortest: making the image"
 enabled() { systemctl list-unit-files --state=enabled --no-legend --plain | cut -d ' ' -f 1 | sort; }
 enabled >before

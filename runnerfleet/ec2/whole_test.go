@@ -243,12 +243,13 @@ func TestRunOnABadDay(t *testing.T) {
 }
 
 // Days on which nothing is to be relied on: answers of store, bot and AWS get lost, and
-// the bot dies at any moment and comes back. ORTEST_SEEDS asks for more of them.
+// the bot dies at any moment and comes back. ORTEST_SEEDS asks for more of them. The
+// days with the bot itself are in internal/days.
 func TestDaysOfFaults(t *testing.T) {
 	key, cert := authority(t)
-	seeds := uint64(200)
+	seeds := uint64(30)
 	if testing.Short() {
-		seeds = 20
+		seeds = 10
 	}
 	if n := os.Getenv("ORTEST_SEEDS"); n != "" {
 		var err error
