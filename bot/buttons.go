@@ -116,7 +116,7 @@ func (b *Bot) buttonRun(ctx context.Context, e ButtonEvent) (Run, error) {
 }
 
 func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error {
-	if role, may, err := b.role(ctx, c); err != nil || !may {
+	if role, may, err := b.May(ctx, c.Repo, c.Sender); err != nil || !may {
 		return b.refuseRole(ctx, c, role, err)
 	}
 	view, err := b.View(ctx, r)

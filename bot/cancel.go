@@ -8,15 +8,14 @@ import (
 )
 
 // decideCancel ends the live runs of the pull request, or goals of them. The
-// answer's last word comes when nothing of them is left.
+// answer's last word comes when nothing of them is left. The answer is stored first:
+// it says what is to end, whatever becomes of this process.
 func (b *Bot) decideCancel(ctx context.Context, c comment, targets []string) error {
 	runs, err := b.Store.Runs(ctx, c.Repo, c.Number)
 	if err != nil {
 		return err
 	}
-	runs = slices.DeleteFunc(runs, func(r Run) bool {
-		return r.State == Closed || !r.live() && r.Cancelled != c.Sender
-	})
+	runs = slices.DeleteFunc(runs, func(r Run) bool { return !r.live() })
 	if len(runs) == 0 {
 		return b.answer(ctx, c, understood("no run is live on this pull request; there is nothing to cancel."))
 	}
@@ -34,16 +33,31 @@ func (b *Bot) decideCancel(ctx context.Context, c comment, targets []string) err
 		if len(targets) > 0 && len(mine) == 0 {
 			continue
 		}
-		if err := b.advance(ctx, r.ID, Occurrence{Kind: CancelAsked, Why: c.Sender, Goals: mine}); err != nil {
-			return err
-		}
 		a.Cancels = append(a.Cancels, cancel{Run: r.ID, Goals: mine})
 	}
-	return b.answer(ctx, c, a)
+	if err := b.answer(ctx, c, a); err != nil {
+		return err
+	}
+	return b.endCancelled(ctx, a.Cancels, c.Sender)
+}
+
+// endCancelled ends what somebody cancelled. What has ended stays as it is.
+func (b *Bot) endCancelled(ctx context.Context, all []cancel, by string) error {
+	for _, c := range all {
+		if err := b.advance(ctx, c.Run, Occurrence{Kind: CancelAsked, Why: by, Goals: c.Goals}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cancelled says how far a cancelling is, and whether that is the last word.
 func (b *Bot) cancelled(ctx context.Context, a Answer) (body string, last bool, err error) {
+	if a.Posted == 0 {
+		if err := b.endCancelled(ctx, a.Cancels, a.Author); err != nil {
+			return "", false, err
+		}
+	}
 	var done, going []string
 	for _, c := range a.Cancels {
 		r, err := b.Store.Run(ctx, c.Run)

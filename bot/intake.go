@@ -219,7 +219,7 @@ func (b *Bot) decide(ctx context.Context, c comment) error {
 		return b.answer(ctx, c, refusal(err.Error()))
 	}
 	if docOf(v).writes {
-		if role, may, err := b.role(ctx, c); err != nil || !may {
+		if role, may, err := b.May(ctx, c.Repo, c.Sender); err != nil || !may {
 			return b.refuseRole(ctx, c, role, err)
 		}
 	}

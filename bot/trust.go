@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// role returns what the sender is to the repository, and whether that lets them
-// start and stop runs: by the role as GitHub names it, or by a team of the settings.
-func (b *Bot) role(ctx context.Context, c comment) (role string, may bool, err error) {
-	if role, err = b.Forge.Permission(ctx, c.Repo, c.Sender); err != nil {
-		return "", false, fmt.Errorf("permission of %s: %w", c.Sender, err)
+// May returns what somebody is to a repository, and whether that lets them start
+// and stop runs: by the role as GitHub names it, or by a team of the settings.
+func (b *Bot) May(ctx context.Context, repo Repo, login string) (role string, may bool, err error) {
+	if role, err = b.Forge.Permission(ctx, repo, login); err != nil {
+		return "", false, fmt.Errorf("permission of %s: %w", login, err)
 	}
 	if mayWrite(role) {
 		return role, true, nil
 	}
 	for _, team := range b.settings().Teams {
-		is, err := b.Forge.Member(ctx, c.Repo, team, c.Sender)
+		is, err := b.Forge.Member(ctx, repo, team, login)
 		if err != nil {
-			return "", false, fmt.Errorf("membership of %s in %s: %w", c.Sender, team, err)
+			return "", false, fmt.Errorf("membership of %s in %s: %w", login, team, err)
 		}
 		if is {
 			return role + ", and is in " + team, true, nil
@@ -87,7 +87,7 @@ func (b *Bot) fix(ctx context.Context, c comment) (at commit, ok bool, err error
 // trusted reports who lets a command run a commit: its sender, who may write,
 // or whoever approved the commit. The sentence says so; "" is nobody.
 func (b *Bot) trusted(ctx context.Context, c comment, head string) (role, by, how string, err error) {
-	role, may, err := b.role(ctx, c)
+	role, may, err := b.May(ctx, c.Repo, c.Sender)
 	if err != nil {
 		return "", "", "", err
 	}

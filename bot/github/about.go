@@ -15,6 +15,8 @@ type About struct {
 	Installations      int
 	Skew               time.Duration // our clock less GitHub's
 	MissingPermissions []string      // name:level
+	MissingToPropose   []string      // what only proposed expectations need
+	MissingToAskTeams  []string      // what only rights by team need
 	MissingEvents      []string
 	WebhookURL         string
 	Deliveries         int // of the newest ones: how many were sent
@@ -45,12 +47,9 @@ func (f *Forge) About(ctx context.Context) (About, error) {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		a.Skew = time.Since(at)
 	}
-	for name, level := range needed {
-		if have := app.Permissions[name]; have != level && have != "write" {
-			a.MissingPermissions = append(a.MissingPermissions, name+":"+level)
-		}
-	}
-	slices.Sort(a.MissingPermissions)
+	a.MissingPermissions = lacking(needed, app.Permissions)
+	a.MissingToPropose = lacking(toPropose, app.Permissions)
+	a.MissingToAskTeams = lacking(toAsk, app.Permissions)
 	for _, e := range events {
 		if !slices.Contains(app.Events, e) {
 			a.MissingEvents = append(a.MissingEvents, e)

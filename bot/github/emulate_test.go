@@ -41,8 +41,7 @@ func startEmulator(t *testing.T) *github.Forge {
 		t.Fatal(err)
 	}
 	private := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	granted, _ := github.Needs()
-	granted["contents"], granted["members"] = "write", "read"
+	granted, _ := github.Needs(true, true)
 	seed, err := json.Marshal(map[string]any{"github": map[string]any{
 		"users": []any{map[string]any{"login": "ada", "name": "Ada"}},
 		"orgs":  []any{map[string]any{"login": "ortest-examples", "members": []any{map[string]any{"login": "ada"}}}},

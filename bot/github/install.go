@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"slices"
 
-	gh "github.com/google/go-github/v60/github"
-
 	"github.com/ortest/ortest/bot"
 )
 
@@ -95,7 +93,7 @@ func (f *Forge) Propose(ctx context.Context, repo bot.Repo, p Proposal) (Propose
 	if err != nil {
 		return out, err
 	}
-	w := proposing{client, repo, p}
+	w := opening{client, repo, bot.Proposal{Branch: p.Branch, Title: p.Title, Body: p.Body, Files: p.Files}}
 	for _, path := range slices.Sorted(maps.Keys(p.Files)) {
 		same, _, err := w.holds(ctx, path, base)
 		if err != nil {
@@ -108,97 +106,21 @@ func (f *Forge) Propose(ctx context.Context, repo bot.Repo, p Proposal) (Propose
 	if len(out.Changed) == 0 {
 		return out, nil
 	}
-	if err := w.branch(ctx, base); err != nil {
+	if out.URL, _, err = w.known(ctx); err != nil {
 		return out, err
 	}
-	for _, path := range out.Changed {
-		if err := w.put(ctx, path); err != nil {
-			return out, err
-		}
+	if out.URL != "" {
+		return out, permitted(w.update(ctx, base, out.Changed))
 	}
-	out.URL, out.Opened, err = w.pull(ctx, base)
-	return out, err
+	out.URL, err = w.open(ctx, base, out.Changed)
+	out.Opened = err == nil
+	return out, permitted(err)
 }
 
-type proposing struct {
-	client *gh.Client
-	repo   bot.Repo
-	Proposal
-}
-
-// holds reports whether a file at ref is as it is to be, and which blob it is.
-func (w proposing) holds(ctx context.Context, path, ref string) (same bool, sha string, err error) {
-	file, _, _, err := w.client.Repositories.GetContents(ctx, w.repo.Owner, w.repo.Name, path, &gh.RepositoryContentGetOptions{Ref: ref})
-	if codeOf(err) == http.StatusNotFound {
-		return false, "", nil
-	}
-	if err != nil {
-		return false, "", wrap(err, "read %s of %s", path, w.repo)
-	}
-	if file == nil {
-		return false, "", fmt.Errorf("%s of %s is a directory: %w; remove it first", path, w.repo, ErrOdd)
-	}
-	text, err := file.GetContent()
-	if err != nil {
-		return false, "", fmt.Errorf("read %s of %s: %w", path, w.repo, err)
-	}
-	return text == string(w.Files[path]), file.GetSHA(), nil
-}
-
-// branch makes the branch at the default branch's head, unless it is there.
-func (w proposing) branch(ctx context.Context, base string) error {
-	_, _, err := w.client.Git.GetRef(ctx, w.repo.Owner, w.repo.Name, "heads/"+w.Branch)
-	if err == nil {
-		return nil
-	}
-	if codeOf(err) != http.StatusNotFound {
-		return wrap(err, "read branch %s of %s", w.Branch, w.repo)
-	}
-	head, _, err := w.client.Git.GetRef(ctx, w.repo.Owner, w.repo.Name, "heads/"+base)
-	if err != nil {
-		return wrap(err, "read branch %s of %s", base, w.repo)
-	}
-	_, _, err = w.client.Git.CreateRef(ctx, w.repo.Owner, w.repo.Name, &gh.Reference{
-		Ref: gh.String("refs/heads/" + w.Branch), Object: &gh.GitObject{SHA: head.Object.SHA},
-	})
-	return wrap(err, "make branch %s of %s", w.Branch, w.repo)
-}
-
-func (w proposing) put(ctx context.Context, path string) error {
-	same, sha, err := w.holds(ctx, path, w.Branch)
-	if err != nil || same {
-		return err
-	}
-	o := &gh.RepositoryContentFileOptions{
-		Message: gh.String(w.Title + ": " + path), Content: w.Files[path], Branch: gh.String(w.Branch),
-	}
-	if sha != "" {
-		o.SHA = gh.String(sha)
-	}
-	_, _, err = w.client.Repositories.CreateFile(ctx, w.repo.Owner, w.repo.Name, path, o)
+// permitted says what a token may lack that files of workflows cannot be written with.
+func permitted(err error) error {
 	if code := codeOf(err); code == http.StatusForbidden || code == http.StatusNotFound {
-		return fmt.Errorf("%w; the token needs to write contents, pull requests and workflows", wrap(err, "write %s of %s", path, w.repo))
+		return fmt.Errorf("%w; the token needs to write contents, pull requests and workflows", err)
 	}
-	return wrap(err, "write %s of %s", path, w.repo)
-}
-
-func (w proposing) pull(ctx context.Context, base string) (url string, opened bool, err error) {
-	open, _, err := w.client.PullRequests.List(ctx, w.repo.Owner, w.repo.Name, &gh.PullRequestListOptions{
-		State: "open", Head: w.repo.Owner + ":" + w.Branch, Base: base,
-	})
-	if err != nil {
-		return "", false, wrap(err, "list pull requests of %s", w.repo)
-	}
-	for _, p := range open {
-		if p.GetHead().GetRef() == w.Branch {
-			return p.GetHTMLURL(), false, nil
-		}
-	}
-	p, _, err := w.client.PullRequests.Create(ctx, w.repo.Owner, w.repo.Name, &gh.NewPullRequest{
-		Title: gh.String(w.Title), Head: gh.String(w.Branch), Base: gh.String(base), Body: gh.String(w.Body),
-	})
-	if err != nil {
-		return "", false, wrap(err, "open a pull request in %s", w.repo)
-	}
-	return p.GetHTMLURL(), true, nil
+	return err
 }

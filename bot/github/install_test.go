@@ -75,7 +75,7 @@ func (s *branches) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/pulls":
 		var all []any
 		for range s.pulls {
-			all = append(all, map[string]any{"html_url": "https://x/pull/1", "head": map[string]any{"ref": "ortest-workflows"}})
+			all = append(all, map[string]any{"html_url": "https://x/pull/1", "state": "open", "head": map[string]any{"ref": "ortest-workflows"}})
 		}
 		say(200, all)
 	default:

@@ -21,13 +21,6 @@ import (
 // before the next one is refused.
 const mostClosed = 20
 
-// What tokens for other things than runs may do: what it takes and no more. The
-// App need not be granted it where nobody asks for these things.
-var (
-	toPropose = map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write"}
-	toAsk     = map[string]string{"members": "read", "metadata": "read"}
-)
-
 // OpenPull opens a pull request with files in a repository, OWNER/NAME, unless
 // one of its branch is open, and returns where it is shown. A branch whose pull
 // request was closed is left alone: the next one has a number behind its name.
@@ -57,82 +50,9 @@ func (f *Forge) OpenPull(ctx context.Context, repo bot.Repo, name string, p bot.
 		if closed {
 			continue
 		}
-		at, err = w.open(ctx, about.GetDefaultBranch())
-		return at, wrap(err, "open a pull request in %s", to)
+		return w.open(ctx, about.GetDefaultBranch(), slices.Sorted(maps.Keys(w.Files)))
 	}
 	return "", fmt.Errorf("open a pull request in %s: %d of this were closed: %w", to, mostClosed, bot.ErrRefused)
-}
-
-// opening is a pull request on its way. Each step looks before it creates.
-type opening struct {
-	client *gh.Client
-	repo   bot.Repo
-	bot.Proposal
-}
-
-func (w opening) open(ctx context.Context, base string) (string, error) {
-	o, name := w.repo.Owner, w.repo.Name
-	_, _, err := w.client.Git.GetRef(ctx, o, name, "heads/"+w.Branch)
-	if codeOf(err) == http.StatusNotFound {
-		head, _, herr := w.client.Git.GetRef(ctx, o, name, "heads/"+base)
-		if herr != nil {
-			return "", herr
-		}
-		_, _, err = w.client.Git.CreateRef(ctx, o, name, &gh.Reference{Ref: gh.String("refs/heads/" + w.Branch), Object: &gh.GitObject{SHA: head.Object.SHA}})
-	}
-	if err != nil {
-		return "", err
-	}
-	for _, path := range slices.Sorted(maps.Keys(w.Files)) {
-		if err := w.put(ctx, path); err != nil {
-			return "", err
-		}
-	}
-	p, _, err := w.client.PullRequests.Create(ctx, o, name, &gh.NewPullRequest{
-		Title: gh.String(limit(w.Title, maxTitle)), Head: gh.String(w.Branch), Base: gh.String(base), Body: gh.String(limit(w.Body, maxText)),
-	})
-	if err == nil && p.GetHTMLURL() == "" {
-		err = errors.New("the answer has no address")
-	}
-	return p.GetHTMLURL(), err
-}
-
-// put commits a file to the branch, unless it is there as it is to be.
-func (w opening) put(ctx context.Context, path string) error {
-	opts := &gh.RepositoryContentFileOptions{Message: gh.String(w.Title), Branch: gh.String(w.Branch), Content: w.Files[path]}
-	old, _, _, err := w.client.Repositories.GetContents(ctx, w.repo.Owner, w.repo.Name, path, &gh.RepositoryContentGetOptions{Ref: w.Branch})
-	if err != nil && codeOf(err) != http.StatusNotFound {
-		return err
-	}
-	if old != nil {
-		text, err := old.GetContent()
-		if err != nil || text == string(w.Files[path]) {
-			return err
-		}
-		opts.SHA = old.SHA
-	}
-	_, _, err = w.client.Repositories.CreateFile(ctx, w.repo.Owner, w.repo.Name, path, opts)
-	return err
-}
-
-// known returns the address of the branch's open pull request, and whether one was closed.
-func (w opening) known(ctx context.Context) (at string, closed bool, err error) {
-	all, _, err := w.client.PullRequests.List(ctx, w.repo.Owner, w.repo.Name, &gh.PullRequestListOptions{
-		State: "all", Head: w.repo.Owner + ":" + w.Branch, ListOptions: gh.ListOptions{PerPage: perPage},
-	})
-	if err != nil {
-		return "", false, wrap(err, "list pull requests of %s", w.repo)
-	}
-	for _, p := range all {
-		switch {
-		case p.GetHead().GetRef() != w.Branch: // a server that does not know the parameter lists every one
-		case p.GetState() == "open":
-			return p.GetHTMLURL(), false, nil
-		default:
-			closed = true
-		}
-	}
-	return "", closed, nil
 }
 
 // sibling returns another repository with the installation that is on it.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -132,20 +131,21 @@ func (r *Releases) check(repo bot.Repo, t Table) bot.CheckRun {
 	return c
 }
 
-// mayWrite says which roles decide on a release.
-func mayWrite(role string) bool { return slices.Contains([]string{"admin", "maintain", "write"}, role) }
-
 // press does what a button of the check run asks for, once for each delivery.
 func (r *Releases) press(ctx context.Context, e bot.ButtonEvent, guid string) (outcome string, err error) {
 	if e.SenderBot {
 		return "ignored: pressed by a bot", nil
 	}
-	role, err := r.Forge.Permission(ctx, e.Repo, e.Sender)
-	if err != nil {
+	switch _, may, err := r.Bot.May(ctx, e.Repo, e.Sender); {
+	case errors.Is(err, bot.ErrGone) || errors.Is(err, bot.ErrRefused):
+		return "refused: GitHub does not tell what " + e.Sender + " may do", nil
+	case err != nil:
 		return "", err
-	}
-	if !mayWrite(role) {
+	case !may:
 		return "refused: " + e.Sender + " may not write", nil
+	}
+	if why := r.closed(); why != "" {
+		return "refused: nothing starts now: " + why, nil
 	}
 	name := strings.TrimPrefix(e.Run, "release ")
 	rule, ref, ok := r.of(e.Repo, Ref{Name: name, Head: e.Head})

@@ -32,7 +32,6 @@ type Forge interface {
 	Repositories(ctx context.Context) ([]bot.Repo, error)
 	// Refs returns the branches and tags with their commits.
 	Refs(ctx context.Context, repo bot.Repo) ([]Ref, error)
-	Permission(ctx context.Context, repo bot.Repo, login string) (role string, err error)
 	CheckRuns(ctx context.Context, repo bot.Repo, sha string) ([]bot.CheckRun, error)
 	CreateCheckRun(ctx context.Context, repo bot.Repo, sha string, c bot.CheckRun) (int64, error)
 	UpdateCheckRun(ctx context.Context, repo bot.Repo, c bot.CheckRun) error

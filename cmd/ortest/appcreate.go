@@ -17,7 +17,7 @@ import (
 // appCreate is what ortest app create was told.
 type appCreate struct {
 	name, url, org, server, api, out, listen string
-	public, stay, asJSON                     bool
+	public, propose, teams, stay, asJSON     bool
 	patience                                 time.Duration
 }
 
@@ -67,6 +67,8 @@ func (a *app) appCreate() *cobra.Command {
 	f.StringVar(&c.api, "api", "", "where its API is; without it as --github says")
 	f.StringVar(&c.listen, "listen", "127.0.0.1:0", "loopback HOST:PORT of the page; port 0 is any free one")
 	f.BoolVar(&c.public, "public", false, "let other accounts install the App too")
+	f.BoolVar(&c.propose, "propose", false, "let it write contents: the button Propose expectation then opens pull requests")
+	f.BoolVar(&c.teams, "teams", false, "let it read members: live.teams then gives rights by team")
 	f.BoolVar(&c.stay, "no-open", false, "only print the page's address, open no browser")
 	f.DurationVar(&c.patience, "timeout", 30*time.Minute, "how long to wait for the browser")
 	f.BoolVar(&c.asJSON, "json", false, "write JSON instead of text")

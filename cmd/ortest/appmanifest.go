@@ -47,7 +47,7 @@ type madeResult struct {
 
 // manifestOf is what GitHub makes the App from.
 func manifestOf(c *appCreate, back string) ([]byte, error) {
-	permissions, events := github.Needs()
+	permissions, events := github.Needs(c.propose, c.teams)
 	return json.Marshal(map[string]any{
 		"name": c.name, "url": c.url, "redirect_url": back, "callback_urls": []string{c.url + "/login/callback"}, "public": c.public,
 		"hook_attributes":     map[string]any{"url": c.url + "/webhook", "active": true},
@@ -121,7 +121,7 @@ func (p *manifestPage) show(w http.ResponseWriter, install string) {
 	if p.c.org != "" {
 		action = p.c.server + "/organizations/" + url.PathEscape(p.c.org) + "/settings/apps/new"
 	}
-	permissions, events := github.Needs()
+	permissions, events := github.Needs(p.c.propose, p.c.teams)
 	slices.Sort(events)
 	var body bytes.Buffer
 	err := p.page.Execute(&body, struct {

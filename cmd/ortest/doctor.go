@@ -233,7 +233,11 @@ func (d *doctor) database(ctx context.Context, c serveConfig) {
 	d.ok("database", fmt.Sprintf("%s: %.0f webhooks to process, %.0f answers owed", file, stats["ortest_deliveries_open"][""], stats["ortest_answers_owed"][""]))
 }
 
+// runner looks for actions/runner where its jobs run here; on EC2 the image has it.
 func (d *doctor) runner(c serveConfig) {
+	if c.Fleet.Cloud == "ec2" {
+		return
+	}
 	argv, err := shellquote.Split(c.Fleet.Runner)
 	if err != nil || len(argv) == 0 {
 		d.bad("runner", "fleet.runner is no command line", "see fleet: in the configuration")
@@ -300,6 +304,7 @@ func (d *doctor) app(ctx context.Context, c serveConfig, forge *github.Forge) {
 	} else {
 		d.ok("permissions", "all that are needed")
 	}
+	d.optional(c, about)
 	if len(about.MissingEvents) > 0 {
 		d.warn("events", "not subscribed: "+strings.Join(about.MissingEvents, ", "), "subscribe in the App's settings; sweeps find the most of it later")
 	} else {

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"strings"
 	"time"
+
+	"github.com/ortest/ortest/bot/github"
 )
 
 // source looks at the catalog that is in force, and at where newer ones come from.
@@ -61,4 +64,21 @@ func auditFor(c serveConfig) string {
 		return "maintainers"
 	}
 	return "everybody"
+}
+
+// optional looks at what only some deployments need of the App.
+func (d *doctor) optional(c serveConfig, about github.About) {
+	const grant = "grant it in the App's settings; each installation's owner then accepts"
+	if lacks := strings.Join(about.MissingToPropose, ", "); lacks != "" {
+		d.warn("propose", "missing: "+lacks+", so that Propose expectation shows its entries and opens no pull request", grant+", if you want that")
+	} else {
+		d.ok("propose", "expectations can be proposed")
+	}
+	switch lacks := strings.Join(about.MissingToAskTeams, ", "); {
+	case len(c.Live.Teams) == 0:
+	case lacks != "":
+		d.bad("teams", "missing: "+lacks+", so that nobody has rights by live.teams", grant)
+	default:
+		d.ok("teams", strings.Join(c.Live.Teams, ", "))
+	}
 }

@@ -264,7 +264,9 @@ func TestEveryReRunIsARetry(t *testing.T) {
 		func() error { return p.gh.Rerequest(p.check(t, "ortest / t-hello").ID, demoMaintainer) },
 		func() error { return p.gh.RerequestSuite(demoRepo, p.head(t), demoMaintainer) },
 		func() error { return p.gh.Rerun(p.runs(t)[0].Dispatch[0].WorkflowRun, demoMaintainer) },
-		func() error { return p.gh.RequestAction(p.check(t, "ortest / t-hello").ID, "rerun_new", demoMaintainer) },
+		func() error {
+			return p.gh.RequestAction(p.check(t, "ortest / t-hello").ID, "rerun_new", demoMaintainer)
+		},
 	} {
 		if err := again(); err != nil {
 			t.Fatalf("button %d: %v", i, err)

@@ -334,7 +334,7 @@ func killAt(t *testing.T, when, act, data string) {
 func TestTheKindsOfWritesAreAllKilledAt(t *testing.T) {
 	// A heartbeat changes nothing but a time. Both others are a matter of luck:
 	// webhooks that come while the run is told of already.
-	seen := map[string]bool{"UpdateInstance heard": true, "AddDelivery check_run": true, "AddDelivery workflow_run": true}
+	seen := map[string]bool{"UpdateInstance heard": true, "AddDelivery check_run": true, "AddDelivery push": true, "AddDelivery workflow_run": true}
 	known := make(map[string]bool)
 	for what := range seen {
 		known[what] = true

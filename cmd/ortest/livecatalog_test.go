@@ -33,9 +33,9 @@ func TestARevisionThatACommandNamesIsWhatItsJobRuns(t *testing.T) {
 		c.Kept = revisions
 	})
 	for text, says := range map[string]string{
-		"/ortest t-greet":                       "`t-greet` is no goal",
+		"/ortest t-greet":                        "`t-greet` is no goal",
 		"/ortest -b " + ours.Revision[1:] + " t": "/ortest -b " + ours.Revision + " t\n",
-		"/ortest -b ../x t":                     "`-b ../x`",
+		"/ortest -b ../x t":                      "`-b ../x`",
 	} {
 		id := p.say(t, demoMaintainer, text)
 		p.settle(t)

@@ -3,6 +3,7 @@ package githubtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,8 +27,8 @@ type Commit struct {
 	Whole   bool // the branch then holds Files and nothing else
 }
 
-// Push commits files to a branch and returns the commit's SHA; open pull
-// requests from that branch are told. A commit that would change nothing is not
+// Push commits files to a branch and returns the commit's SHA; the App is
+// told, also of open pull requests from that branch. A commit that would change nothing is not
 // made: the branch's head is returned. The same commits at the same times have
 // the same SHAs.
 func (s *Server) Push(ctx context.Context, c Commit) (string, error) {
@@ -42,9 +43,18 @@ func (s *Server) Push(ctx context.Context, c Commit) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("push to %s: %w", c.Repo, err)
 	}
+	before, err := s.git.resolve(ctx, c.Repo, "refs/heads/"+c.Branch)
+	if err != nil && !errors.Is(err, errNoObject) {
+		return "", fmt.Errorf("push to %s: %w", c.Repo, err)
+	}
 	sha, err := s.commit(ctx, c)
 	if err != nil {
 		return "", fmt.Errorf("push to %s: %w", c.Repo, err)
+	}
+	if sha != before {
+		if err := s.tellPush(ctx, c, before, sha); err != nil {
+			return "", fmt.Errorf("push to %s: %w", c.Repo, err)
+		}
 	}
 	// Also when nothing was committed: a kill may have come between the two.
 	if err := s.syncPulls(ctx, c, sha); err != nil {
@@ -124,3 +134,18 @@ func (c Commit) script(ref, head string, at int64) []byte {
 
 // email is the address that GitHub gives an account that keeps its own private.
 func email(login string) string { return login + "@users.noreply.github.test" }
+
+// tellPush records the webhook of a branch that moved, or was made when before is "".
+func (s *Server) tellPush(ctx context.Context, c Commit, before, after string) error {
+	info, err := s.git.commitInfo(ctx, c.Repo, after)
+	if err != nil {
+		return err
+	}
+	return s.update(func(st *state, x *tx) error {
+		repo, err := st.repository(c.Repo)
+		if err != nil {
+			return err
+		}
+		return s.emitPush(x, repo, push{branch: c.Branch, by: c.Author, before: before, head: info})
+	})
+}

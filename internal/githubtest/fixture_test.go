@@ -173,8 +173,6 @@ func (f *fixture) seed() {
 	}
 	_, err := f.s.CreateRepository(ctx, repoName, map[string]string{"alice": "maintain"})
 	f.must(err)
-	f.inst, err = f.s.Install("examples")
-	f.must(err)
 	f.base, err = f.s.Push(ctx, Commit{
 		Repo: repoName, Branch: "main", Message: "start", Author: "alice",
 		Files: map[string]File{
@@ -187,6 +185,8 @@ func (f *fixture) seed() {
 		Repo: repoName, Branch: "fix", From: "main", Message: "fix", Author: "mallory",
 		Files: map[string]File{"README": {Data: []byte("hello\nworld\n")}},
 	})
+	f.must(err)
+	f.inst, err = f.s.Install("examples")
 	f.must(err)
 	_, err = f.s.OpenPull(ctx, NewPull{Repo: repoName, Head: "fix", Base: "main", Title: "A fix", Author: "mallory"})
 	f.must(err)

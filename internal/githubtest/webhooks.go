@@ -1,9 +1,11 @@
 package githubtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 )
 
 // note is what a webhook tells beside the thing that it is about.
@@ -19,7 +21,9 @@ func (s *Server) emit(x *tx, e event, payload obj) error {
 		return nil
 	}
 	v := s.render(x.st)
-	payload["action"] = e.Action
+	if e.Action != "" { // a push has none
+		payload["action"] = e.Action
+	}
 	payload["repository"] = v.repo(x.st.repos.rows[e.Repo])
 	payload["installation"] = obj{"id": inst.ID, "node_id": nodeID("Installation", inst.ID)}
 	if owner, _ := x.st.user(inst.Account); owner.Type == "Organization" {
@@ -85,4 +89,27 @@ func (s *Server) emitJob(x *tx, j Job, action string) error {
 	run, _ := x.st.runs.get(j.Run)
 	payload := obj{"workflow_job": v.job(j), "sender": v.login(run.Actor)}
 	return s.emit(x, event{Name: "workflow_job", Action: action, Repo: j.Repo}, payload)
+}
+
+// push is a branch that moved. Of several commits only the last is told.
+type push struct {
+	branch, by string
+	before     string // "" when the branch is new
+	head       commitInfo
+}
+
+func (s *Server) emitPush(x *tx, repo Repository, p push) error {
+	v := s.render(x.st)
+	page, zero := v.html+"/"+repo.FullName(), strings.Repeat("0", 40)
+	who := obj{"name": p.head.author, "email": p.head.email, "username": p.head.author}
+	commit := obj{
+		"id": p.head.sha, "tree_id": p.head.tree, "distinct": true, "message": p.head.message, "timestamp": p.head.at,
+		"url": page + "/commit/" + p.head.sha, "author": who, "committer": who, "added": []string{}, "removed": []string{}, "modified": []string{},
+	}
+	payload := obj{
+		"ref": "refs/heads/" + p.branch, "before": cmp.Or(p.before, zero), "after": p.head.sha, "base_ref": nil,
+		"created": p.before == "", "deleted": false, "forced": false, "compare": page + "/compare/" + p.head.sha,
+		"commits": []obj{commit}, "head_commit": commit, "pusher": obj{"name": p.by, "email": email(p.by)}, "sender": v.login(p.by),
+	}
+	return s.emit(x, event{Name: "push", Repo: repo.ID}, payload)
 }

@@ -37,7 +37,7 @@ func (f *fixture) deliver(n int) {
 func (f *fixture) names() []string {
 	var out []string
 	for _, d := range f.s.Deliveries() {
-		out = append(out, d.Name+"."+d.Action)
+		out = append(out, strings.TrimSuffix(d.Name+"."+d.Action, "."))
 	}
 	return out
 }
@@ -84,13 +84,13 @@ func TestWhichWebhooksAreSent(t *testing.T) {
 		sends []string
 	}{
 		{"opening a pull request", func(*fixture) {}, nil},
-		{"a push to its branch", func(f *fixture) { f.push("fix", "more") }, []string{"pull_request.synchronize"}},
-		{"a push elsewhere", func(f *fixture) { f.push("main", "more") }, nil},
+		{"a push to its branch", func(f *fixture) { f.push("fix", "more") }, []string{"push", "pull_request.synchronize"}},
+		{"a push elsewhere", func(f *fixture) { f.push("main", "more") }, []string{"push"}},
 		{"closing it, once", func(f *fixture) {
 			f.must(f.s.ClosePull(repoName, 1, "alice"))
 			f.must(f.s.ClosePull(repoName, 1, "alice"))
 			f.push("fix", "late")
-		}, []string{"pull_request.closed"}},
+		}, []string{"pull_request.closed", "push"}},
 		{"the App's own comment comes back", func(f *fixture) { f.call("POST", commentsPath, obj{"body": "x"}).want(http.StatusCreated) },
 			[]string{"issue_comment.created"}},
 		{"editing and deleting a comment", func(f *fixture) {

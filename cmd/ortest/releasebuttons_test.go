@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/ortest/ortest/bot"
+	releases "github.com/ortest/ortest/bot/release"
+	"github.com/ortest/ortest/examples"
+)
+
+// TestTheButtonsOfARelease presses each of the three, as a stranger and as a
+// maintainer. Only the webhook of the push starts the release: nothing sweeps.
+func TestTheButtonsOfARelease(t *testing.T) {
+	t.Parallel()
+	act := scripted(t)
+	p := newPlace(t, func(c *systemConfig) { machines(c, act, scriptEnv+"="+scriptNews) })
+	p.settle(t)
+	nothingStarted(t, p) // what was there at the first look is only noted
+	head, err := pushRelease(t.Context(), p.gh, examples.Good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.settle(t)
+	if r := p.run(t, 1); r.Head != head || r.Author != "release" {
+		t.Fatalf("the push started %+v", r)
+	}
+	p.releaseIs(t, head, "failure", "1 bad, 2 held")
+
+	for _, button := range []string{"release_refresh", "release_stage", "release_override"} {
+		p.pressRelease(t, head, button, demoStranger)
+	}
+	p.run(t, 1)
+	p.releaseIs(t, head, "failure", "1 bad, 2 held")
+
+	p.pressRelease(t, head, "release_stage", demoMaintainer)
+	if r := p.run(t, 2); r.Author != demoMaintainer || r.Head != head || !strings.HasSuffix(strings.Join(r.Words, " "), " tv-hello th-hello") {
+		t.Errorf("the held stages are %+v", r)
+	}
+	p.releaseIs(t, head, "failure", "bad")
+	p.pressRelease(t, head, "release_refresh", demoMaintainer)
+	p.run(t, 3)
+	p.releaseIs(t, head, "failure", "bad")
+	p.pressRelease(t, head, "release_override", demoMaintainer)
+	p.run(t, 3)
+	p.releaseIs(t, head, "success", "3 good")
+	p.auditHolds(t, "run", "answer")
+}
+
+// releaseCheck returns the check run of a release's commit.
+func (p *place) releaseCheck(t *testing.T, head string) bot.CheckRun {
+	t.Helper()
+	all, err := p.sys.forge.CheckRuns(t.Context(), p.runsRepo(t), head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []bot.CheckRun
+	for _, c := range all {
+		if c.Name == releases.CheckName {
+			found = append(found, c)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d check runs %s, want one", len(found), releases.CheckName)
+	}
+	return found[0]
+}
+
+func (p *place) releaseIs(t *testing.T, head, conclusion, title string) {
+	t.Helper()
+	p.await(t, func(context.Context) (string, error) { // it is shown after the run is closed
+		c := p.releaseCheck(t, head)
+		if c.Conclusion == conclusion && strings.Contains(c.Title, title) {
+			return "", nil
+		}
+		return "the release is " + c.Conclusion + ": " + c.Title, nil
+	})
+}
+
+func (p *place) pressRelease(t *testing.T, head, button, who string) {
+	t.Helper()
+	if err := p.gh.RequestAction(p.releaseCheck(t, head).ID, button, who); err != nil {
+		t.Fatal(err)
+	}
+	p.settle(t)
+}
