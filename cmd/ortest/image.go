@@ -58,7 +58,7 @@ func (a *app) image() *cobra.Command {
 type imagery struct {
 	cfg   serveConfig
 	cat   *catalog.Catalog
-	store *store.Store
+	store *store.Store // of the bot; nil where no canary is launched
 	cloud *ec2.Cloud
 	log   *slog.Logger
 }
@@ -78,22 +78,17 @@ func (a *app) imagery(cmd *cobra.Command, path string) (*imagery, error) {
 		return nil, err
 	}
 	i := &imagery{cfg: cfg, cat: live.catalog.Load(), log: log}
-	if i.store, err = store.Open(cmd.Context(), store.Config{Database: cfg.Database, Log: log}); err != nil {
-		return nil, err
-	}
-	if i.cloud, err = i.open(cmd.Context(), nil); err != nil {
-		return nil, errors.Join(err, i.store.Close())
-	}
-	return i, nil
+	i.cloud, err = i.open(cmd.Context(), nil, unwritten{})
+	return i, err
 }
 
 // open returns the cloud; instead names images by arch in the place of the configured ones.
-func (i *imagery) open(ctx context.Context, instead map[string]string) (*ec2.Cloud, error) {
+func (i *imagery) open(ctx context.Context, instead map[string]string, notes ec2.Notes) (*ec2.Cloud, error) {
 	c := i.cfg.Fleet.EC2
 	if instead != nil {
 		c.Images = instead
 	}
-	cloud, err := c.open(ctx, i.cfg, i.cat, i.store, i.log)
+	cloud, err := c.open(ctx, i.cfg, i.cat, notes, i.log)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +143,7 @@ func (a *app) imageLs(config *string) *cobra.Command {
 				return err
 			}
 			rows, _, err := i.rows(cmd.Context(), imageArches)
-			if err := errors.Join(err, i.store.Close()); err != nil {
+			if err != nil {
 				return err
 			}
 			if asJSON {
@@ -194,7 +189,7 @@ The image that instances start from stays.`,
 				return err
 			}
 			gone, err := i.prune(cmd.Context(), keep, yes)
-			if err := errors.Join(err, i.store.Close()); err != nil && len(gone) == 0 {
+			if err != nil && len(gone) == 0 {
 				return err
 			}
 			if asJSON {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/ec2"
+	"github.com/ortest/ortest/store"
 )
 
 // imageFlags are what an image build can be told.
@@ -83,6 +84,9 @@ func (a *app) buildImage(cmd *cobra.Command, config string, f imageFlags) (err e
 	}
 	i, err := a.imagery(cmd, config)
 	if err != nil {
+		return err
+	}
+	if i.store, err = store.Open(cmd.Context(), store.Config{Database: i.cfg.Database, Log: i.log}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, i.store.Close()) }()
@@ -160,7 +164,7 @@ func (i *imagery) build(ctx context.Context, f imageFlags, arch imageArch, say f
 
 // canary sees whether an instance from an image can serve.
 func (i *imagery) canary(ctx context.Context, arch string, img ec2.Image, key []byte) error {
-	cloud, err := i.open(ctx, map[string]string{arch: img.ID})
+	cloud, err := i.open(ctx, map[string]string{arch: img.ID}, i.store)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
@@ -100,6 +102,9 @@ func (c ec2Config) open(ctx context.Context, s serveConfig, cat *catalog.Catalog
 		if err != nil {
 			return nil, fmt.Errorf("read the agent of %s: %w", a.Name, err)
 		}
+		if linkedDynamically(path) {
+			log.Warn("agent needs the C library of the machine it was built on", "arch", a.Name, "agent", path, "reason", "build it with CGO_ENABLED=0, as make does")
+		}
 		arch := ec2.Arch{Image: a.Image, Types: c.Types[a.Name], Spot: c.Spot, Digest: sum, Placement: c.Placement[a.Name]}
 		if a.Name == "linux i386" {
 			arch.Root = systemOf386
@@ -124,6 +129,17 @@ func alike(a catalog.Arch) (names []string) {
 		}
 	}
 	return names
+}
+
+// linkedDynamically reports that a program will not start where its C library is not
+// there, or is an older one.
+func linkedDynamically(path string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false // a script, say
+	}
+	defer f.Close()
+	return slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
 func digestOf(path string) (_ string, err error) {

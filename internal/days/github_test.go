@@ -38,6 +38,7 @@ type hub struct {
 	body    string
 	points  map[string]int // by what they were spent on
 	foreign []string       // jobs that two runners had
+	thief   string         // takes the first job, if any
 }
 
 type workflowRun struct {
@@ -134,6 +135,12 @@ func (h *hub) Dispatch(_ context.Context, _ bot.Repo, _ string, inputs map[strin
 		r := &workflowRun{id: h.id(), nonce: inputs["nonce"]}
 		for _, leg := range legs {
 			r.jobs = append(r.jobs, &bot.Job{ID: h.id(), Name: leg.ID, Labels: []string{leg.Label}, Status: "queued"})
+		}
+		if h.thief != "" {
+			j := r.jobs[0]
+			j.Status, j.Runner, j.RunnerName = "in_progress", h.id(), h.thief
+			h.thief = ""
+			h.tell(r.id, "in_progress", *j)
 		}
 		h.runs = append(h.runs, r)
 		id = r.id

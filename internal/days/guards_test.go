@@ -120,3 +120,24 @@ func TestTheReaperAlone(t *testing.T) {
 		}
 	})
 }
+
+// A job that a runner of somebody else's took: the attempt ends while that runs, is said,
+// and another one is made.
+func TestAJobThatAStrangersRunnerTook(t *testing.T) {
+	a := prepared(t)
+	synctest.Test(t, func(t *testing.T) {
+		d := newDay(t, 1, quiet, a)
+		d.fill(2, 1, 1)
+		d.hub.thief = "stranger"
+		d.drive(9 * time.Hour)
+		d.check()
+		p := d.shelf.run.Pieces[0]
+		want := `attempt 1: its workflow job went to runner "stranger", and not to the planned ortest-1-p1-1-`
+		if p.Attempt != 2 || len(p.Trouble) != 1 || !strings.HasPrefix(p.Trouble[0], want) || d.begun["1/p1/1"] != 0 {
+			t.Errorf("attempt %d, trouble %q, begun %v, want %s", p.Attempt, p.Trouble, d.begun, want)
+		}
+		if !strings.Contains(d.hub.body, "stranger") {
+			t.Errorf("the comment says nothing of it:\n%s", d.hub.body)
+		}
+	})
+}

@@ -105,6 +105,8 @@ func TestRunnersExitCodes(t *testing.T) {
 		{"done", "entry:x", 0, "x", "", "bucket finished"},
 		{"a registration that is used up", "exit:1", 1, "", "GitHub refused the runner, or its registration is used up", "bucket finished"},
 		{"trouble that passes", "trouble:2:DIR/once entry:x", 0, "x", "", "bucket finished"},
+		{"an update of the runner that passes", "trouble:3:DIR/once entry:x", 0, "x", "", "bucket finished"},
+		{"an update of the runner that stays", "exit:3", 3, "", "the runner updated itself, 3 times", "bucket finished"},
 		{"an update of the runner", "trouble:4:DIR/once entry:x", 0, "x", "", "bucket finished"},
 		{"a new configuration", "trouble:6:DIR/once entry:x", 0, "x", "", "bucket finished"},
 		{"trouble that stays", "exit:2", 2, "", "the runner could not go on, 3 times", "bucket finished"},
@@ -200,5 +202,23 @@ func TestLanesWithAccounts(t *testing.T) {
 	first, second := strings.TrimSuffix(one, "falsefalsetrue"), strings.TrimSuffix(two, "falsetrue")
 	if first == one || second == two || first == second || strings.HasPrefix(first, "0:") || strings.HasPrefix(second, "0:") {
 		t.Errorf("the lanes said %q and %q, want two accounts that write into what is theirs alone", one, two)
+	}
+}
+
+// Where jobs test in another system than the machine's, they are told where it is and which
+// folder shows in it.
+func TestJobsAreToldTheirRoot(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	s := newSite(t, nil, "environ")
+	s.more = []string{"TEST_ROOT=" + root}
+	s.start(soon())
+	s.end(0)
+	lane := filepath.Join(s.dir, "agent", "lane-1")
+	if log := s.work.Piece("p0").Log; !strings.Contains(log, "ORTEST_ROOT="+root+"\n") || !strings.Contains(log, "ORTEST_ROOT_SHARE="+lane) {
+		t.Errorf("environment without %s and %s:\n%s", root, lane, log)
+	}
+	if fi, err := os.Stat(root + lane); err != nil || !fi.IsDir() {
+		t.Errorf("the lane's folder has no place in the root: %v", err)
 	}
 }

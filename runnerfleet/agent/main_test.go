@@ -36,6 +36,7 @@ func agentMain() int {
 	}
 	c.Runner, c.Keeper = []string{os.Args[0], "runner"}, []string{os.Args[0], "keep"}
 	c.Again, c.Users, c.Home = time.Millisecond, os.Getenv("TEST_USERS"), os.Getenv("TEST_HOME")
+	c.Root = os.Getenv("TEST_ROOT")
 	if c.Home != "" {
 		c.Runner = []string{"bin/Runner.Listener"}
 	}

@@ -19,6 +19,11 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 	}{
 		{"nothing", func(*ec2test.Server, *ec2.Config) {}, "", "", false},
 		{"an image", func(s *ec2test.Server, _ *ec2.Config) { s.Images = nil }, "image of linux x86_64", "no image ortest-x64-* of self", false},
+		{"an image of one arch alone", func(_ *ec2test.Server, c *ec2.Config) {
+			a := c.Arches[x64]
+			a.Image = "ortest-i386-*"
+			c.Arches["linux i386"] = a
+		}, "image of linux i386", "no image ortest-i386-* of self", true},
 		{"a permission", func(s *ec2test.Server, _ *ec2.Config) { s.Forbid = []string{"RunInstances"} }, "launch of linux x86_64", "ec2:RunInstances is not allowed", false},
 		{"another", func(s *ec2test.Server, _ *ec2.Config) { s.Forbid = []string{"DescribeSubnets"} }, "subnets", "ec2:DescribeSubnets is not allowed", false},
 		{"a quota of nothing", func(s *ec2test.Server, _ *ec2.Config) {

@@ -14,6 +14,7 @@ import (
 var (
 	errNoMachine = errors.New("no such machine")
 	errThrottled = errors.New("AWS asks to slow down")
+	errNoImage   = errors.New("no image")
 )
 
 // codes is what AWS's error codes mean to the fleet. That an account is throttled

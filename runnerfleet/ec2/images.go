@@ -103,7 +103,7 @@ func (c *Cloud) findImage(ctx context.Context, image string, owners []string) (t
 		found = slices.DeleteFunc(found, candidate)
 	}
 	if len(found) == 0 {
-		return types.Image{}, fmt.Errorf("no image %s of %s: ortest image build makes one, or configure another", image, strings.Join(owners, ", "))
+		return types.Image{}, fmt.Errorf("%w %s of %s: ortest image build makes one, or configure another", errNoImage, image, strings.Join(owners, ", "))
 	}
 	newest := slices.MaxFunc(found, func(a, b types.Image) int {
 		return cmp.Or(cmp.Compare(aws.ToString(a.CreationDate), aws.ToString(b.CreationDate)), cmp.Compare(aws.ToString(a.Name), aws.ToString(b.Name)))
