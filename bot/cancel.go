@@ -15,7 +15,9 @@ func (b *Bot) decideCancel(ctx context.Context, c comment, targets []string) err
 	if err != nil {
 		return err
 	}
-	runs = slices.DeleteFunc(runs, func(r Run) bool { return !r.live() })
+	runs = slices.DeleteFunc(runs, func(r Run) bool {
+		return r.State == Closed || !r.live() && r.Cancelled != c.Sender
+	})
 	if len(runs) == 0 {
 		return b.answer(ctx, c, understood("no run is live on this pull request; there is nothing to cancel."))
 	}
