@@ -183,6 +183,8 @@ func (c *Cloud) templateData(img foundImage, script string) *types.RequestLaunch
 		MetadataOptions: &types.LaunchTemplateInstanceMetadataOptionsRequest{
 			HttpTokens: types.LaunchTemplateHttpTokensStateRequired, HttpPutResponseHopLimit: aws.Int32(1),
 			HttpEndpoint: types.LaunchTemplateInstanceMetadataEndpointStateEnabled,
+			// The first boot closes one address of it to jobs: there is to be no other.
+			HttpProtocolIpv6: types.LaunchTemplateInstanceMetadataProtocolIpv6Disabled,
 		},
 		BlockDeviceMappings: []types.LaunchTemplateBlockDeviceMappingRequest{{
 			DeviceName: aws.String(img.root),
