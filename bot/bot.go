@@ -54,9 +54,7 @@ type Bot struct {
 	Settle time.Duration
 	Hold   time.Duration // least time between two progress updates of a run; final ones do not wait
 
-	mu     sync.Mutex
-	looked map[string]time.Time // per run: when GitHub was last asked for its jobs
-	wrote  map[string]time.Time // per run: when progress was last shown
+	mu sync.Mutex
 
 	kept     map[string]bool             // revisions that are in the store
 	catalogs map[string]*catalog.Catalog // revisions that were read
@@ -70,26 +68,22 @@ type Instances interface {
 	Instances(ctx context.Context) ([]runnerfleet.Instance, error)
 }
 
-// due reports whether an interval has passed since it last said so for a run.
-// What it remembers is lost with the process, which then looks once more.
-func (b *Bot) due(last *map[string]time.Time, run string, every time.Duration) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if *last == nil {
-		*last = make(map[string]time.Time)
+// due reports whether an interval has passed since it last said so of a run: at is
+// where that is stored, so that several replicas keep one pace.
+func (b *Bot) due(ctx context.Context, r Run, at func(*Run) *time.Time, every time.Duration) (bool, error) {
+	now, due := b.Now(), false
+	if now.Sub(*at(&r)) < every {
+		return false, nil
 	}
-	now := b.Now()
-	if now.Sub((*last)[run]) < every {
-		return false
-	}
-	(*last)[run] = now
-	return true
+	err := b.update(ctx, r.ID, func(r *Run) bool {
+		if due = now.Sub(*at(r)) >= every; due {
+			*at(r) = now
+		}
+		return due
+	})
+	return due && err == nil, err
 }
 
-// forget drops what is remembered about a run, so that it is due again.
-func (b *Bot) forget(run string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.looked, run)
-	delete(b.wrote, run)
-}
+func lookedAt(r *Run) *time.Time { return &r.LookedAt }
+
+func shownAt(r *Run) *time.Time { return &r.ShownAt }

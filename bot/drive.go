@@ -218,8 +218,11 @@ func label(p Piece) string { return workflows.Label(p.Nonce) }
 func (b *Bot) watchJobs(ctx context.Context, r Run) error {
 	// What a webhook failed to tell may take a twentieth of what the run took so far.
 	every := max(cmp.Or(b.Poll, 15*time.Second), b.Now().Sub(r.CreatedAt)/20)
-	if r.State != Running || !b.due(&b.looked, r.ID, every) {
+	if r.State != Running {
 		return nil
+	}
+	if due, err := b.due(ctx, r, lookedAt, every); err != nil || !due {
+		return err
 	}
 	for _, d := range r.Dispatch {
 		if d.WorkflowRun == 0 || !r.busyIn(d) {
@@ -326,7 +329,6 @@ func (b *Bot) finish(ctx context.Context, r Run) error {
 	if err := b.advance(ctx, r.ID, Occurrence{Kind: Reported}); err != nil {
 		return err
 	}
-	b.forget(r.ID)
 	b.Log.Info("run closed", "run", r.ID)
 	return nil
 }

@@ -170,8 +170,7 @@ func (b *Bot) handleJob(ctx context.Context, e JobEvent) error {
 		}
 		for _, d := range r.Dispatch {
 			if r.Repo == e.Repo && d.WorkflowRun == e.WorkflowRun {
-				b.forget(r.ID)
-				return b.update(ctx, r.ID, func(*Run) bool { return true })
+				return b.update(ctx, r.ID, func(r *Run) bool { r.LookedAt = time.Time{}; return true })
 			}
 		}
 	}

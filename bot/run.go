@@ -71,8 +71,10 @@ type Run struct {
 	Dispatch  []Dispatch        `json:"dispatch,omitempty"`
 	Sticky    int64             `json:"sticky,omitempty"` // comment id
 	Checks    []Check           `json:"checks,omitempty"`
-	Acked     bool              `json:"acked,omitempty"` // 👀 is on the comment
-	Shown     string            `json:"shown,omitempty"` // hash of the sticky comment last written
+	Acked     bool              `json:"acked,omitempty"`    // 👀 is on the comment
+	Shown     string            `json:"shown,omitempty"`    // hash of the sticky comment last written
+	ShownAt   time.Time         `json:"shown_at,omitzero"`  // when its progress was last shown
+	LookedAt  time.Time         `json:"looked_at,omitzero"` // when GitHub was last asked for its jobs
 	CreatedAt time.Time         `json:"created_at"`
 	EndedAt   time.Time         `json:"ended_at,omitzero"`
 	Deadline  time.Time         `json:"deadline"`

@@ -32,8 +32,10 @@ func (b *Bot) hold(r Run) time.Duration {
 // show writes the check runs and the sticky comment as far as they changed,
 // and reports whether all that is final was written.
 func (b *Bot) show(ctx context.Context, r Run, machines int) (all bool, err error) {
-	if r.live() && len(r.Checks) > 0 && !b.due(&b.wrote, r.ID, min(b.hold(r), b.Hold+longestHold)) {
-		return false, nil
+	if r.live() && len(r.Checks) > 0 {
+		if due, err := b.due(ctx, r, shownAt, min(b.hold(r), b.Hold+longestHold)); err != nil || !due {
+			return false, err
+		}
 	}
 	view, err := b.View(ctx, r)
 	if err != nil {
