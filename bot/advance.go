@@ -49,10 +49,8 @@ const (
 	Reported // everything final was shown, and no instance is left
 )
 
-// Advance applies an occurrence to a run at a time and reports whether it
-// changed anything. It is the only function that changes the state of a run
-// or a piece; what comes late or twice changes nothing.
-func (r *Run) Advance(o Occurrence, now time.Time) bool {
+// apply does what an occurrence means.
+func (r *Run) apply(o Occurrence, now time.Time) bool {
 	if r.State == Closed {
 		return false
 	}

@@ -376,7 +376,14 @@ func (b *Bot) unfinishedFiles(ctx context.Context, run, id string) ([]string, er
 
 // advance applies an occurrence and looks at the run soon.
 func (b *Bot) advance(ctx context.Context, run string, o Occurrence) error {
-	_, err := b.Store.UpdateRun(ctx, run, func(r *Run) bool { return r.Advance(o, b.Now()) })
+	var refused error
+	_, err := b.Store.UpdateRun(ctx, run, func(r *Run) (changed bool) {
+		changed, refused = r.move(o, b.Now())
+		return changed
+	})
+	if refused != nil {
+		b.Log.Error("move refused", "run", run, "err", refused)
+	}
 	if err == nil && b.Wake != nil {
 		b.Wake()
 	}
