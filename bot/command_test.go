@@ -58,6 +58,9 @@ func FuzzParseCommand(f *testing.F) {
 			if word, _, _ := strings.Cut(found, " "); word != Prefix {
 				t.Errorf("%q is no command", found)
 			}
+			if strings.Contains(found, "\x00") {
+				t.Errorf("%q is no text for a database", found)
+			}
 			if _, _, err := parseCommand(found); err != nil && len(FindCommands(refusal(err.Error()).Body)) > 0 {
 				t.Errorf("the answer to %q is a command itself: %s", found, err)
 			}
@@ -179,6 +182,7 @@ func TestAWrongWordIsAnsweredWithTheLineThatWasMeant(t *testing.T) {
 	}{
 		{"a goal", []string{"t-helo"}, "/ortest t-hello"},
 		{"a mode", []string{"tvl-hello"}, "/ortest tv-hello"},
+		{"a verb behind its flags", []string{"-t", "90", "plan", "hello"}, "/ortest plan -t 90 hello"},
 		{"a flag", []string{"--forse", "hello"}, "/ortest --force hello"},
 		{"a flag with its value", []string{"--nginks", "1.29.2", "hello"}, "/ortest --nginx 1.29.2 hello"},
 		{"an arch", []string{"-a", "linux i368", "hello"}, "/ortest -a 'linux i386' hello"},

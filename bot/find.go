@@ -12,25 +12,29 @@ import (
 // Prefix starts a command line.
 const Prefix = "/ortest"
 
+// shown is a text as Markdown takes it. A NUL that stayed would be cut off, or
+// refused, by a database, and the line be new each time that it is looked at.
+var shown = strings.NewReplacer("\r\n", "\n", "\x00", "\uFFFD")
+
 // FindCommands returns the command lines of a comment, in order.
 //
 // A command stands at the start of a line of a top-level paragraph. What
 // Markdown shows as code, as a quotation, as a list or not at all (an HTML
 // comment) is text about commands, not a command.
 func FindCommands(body string) []string {
-	src := []byte(strings.ReplaceAll(body, "\r\n", "\n"))
+	src := []byte(shown.Replace(body))
 	doc := goldmark.DefaultParser().Parse(text.NewReader(src))
 	var found []string
 	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
 		if n.Kind() != ast.KindParagraph {
 			continue
 		}
-		shown := shownStarts(n)
+		starts := shownStarts(n)
 		for i := range n.Lines().Len() {
 			seg := n.Lines().At(i)
 			line := strings.TrimRight(blanks(string(seg.Value(src))), " ")
 			word, _, _ := strings.Cut(line, " ")
-			if word == Prefix && shown[seg.Start] {
+			if word == Prefix && starts[seg.Start] {
 				found = append(found, line)
 			}
 		}

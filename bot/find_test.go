@@ -14,6 +14,7 @@ func TestFindCommands(t *testing.T) {
 		{name: "a line of its own", body: "/ortest tv-ngx_lua", want: []string{"/ortest tv-ngx_lua"}},
 		{name: "an empty command is a command", body: "/ortest", want: []string{"/ortest"}},
 		{name: "trailing blanks and carriage returns go", body: "/ortest t \r\n\r\nthanks", want: []string{"/ortest t"}},
+		{name: "a NUL is what Markdown makes of it", body: "/ortest t\x00v", want: []string{"/ortest t\uFFFDv"}},
 		{name: "several in one paragraph", body: "please\n/ortest t-a\nand\n/ortest plan tv", want: []string{"/ortest t-a", "/ortest plan tv"}},
 		{name: "several paragraphs", body: "/ortest t\n\n/ortest tv", want: []string{"/ortest t", "/ortest tv"}},
 		{name: "underscores and stars stay", body: "/ortest tv-ngx_lua tl-ngx_lua", want: []string{"/ortest tv-ngx_lua tl-ngx_lua"}},

@@ -130,6 +130,10 @@ func (b *Bot) explain(ctx context.Context, words []string, err error) string {
 }
 
 func (b *Bot) explainUnknown(words []string, unknown *catalog.UnknownError) string {
+	if i := slices.Index(words, unknown.Name); i > 0 && slices.ContainsFunc(verbs, func(d verbDoc) bool { return unknown.Name == string(d.verb) }) {
+		first := append([]string{unknown.Name}, slices.Delete(slices.Clone(words), i, i+1)...)
+		return code(unknown.Name) + " stands before everything else. Ready to paste:\n\n" + fence(lineOf(first))
+	}
 	what := code(unknown.Name) + " is no goal, mode or project that this bot knows"
 	nearest := unknown.Nearest
 	if verb := nearVerb(unknown.Name); verb != "" && len(words) == 1 {

@@ -35,6 +35,7 @@ func TestCommentsThatStartNothing(t *testing.T) {
 		{name: "as many words as there may be are read", text: "/ortest" + strings.Repeat(" qq-zz", 400), says: [][]string{{"`qq-zz` is no goal"}}},
 		{name: "an unknown flag is named", text: "/ortest --frobnicate hello", says: [][]string{{"frobnicate"}}},
 		{name: "a quote that is not closed is named", text: "/ortest -o '-O2 hello", says: [][]string{{"quote"}}},
+		{name: "a NUL is answered once", text: "/ortest hello\x00evil", says: [][]string{{"is no target"}}},
 		{name: "a verb that is misspelt is offered", text: "/ortest stauts", says: [][]string{{"`status`"}}},
 		{name: "status takes nothing after it", text: "/ortest status hello", says: [][]string{{"`status` takes nothing"}}},
 		{name: "help shows the commands", text: "/ortest help", says: [][]string{{"TARGET", "-t", "cancel"}}, eyes: true},
@@ -69,6 +70,23 @@ func TestCommentsThatStartNothing(t *testing.T) {
 		})
 	}
 	nothingStarted(t, p)
+	sweptAgain(t, p)
+}
+
+// sweptAgain has a sweep read all that was ever written: each of it was handled.
+func sweptAgain(t *testing.T, p *place) {
+	t.Helper()
+	before := len(p.talk(t).Comments)
+	if err := p.sys.store.SetMark(t.Context(), "born", time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.sys.bot.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.settle(t)
+	if after := len(p.talk(t).Comments); after != before {
+		t.Errorf("a sweep added %d comments", after-before)
+	}
 }
 
 // checkAnswers checks all that the bot ever said to a comment.
