@@ -41,6 +41,7 @@ type outcome struct {
 	cpu      time.Duration // of everything it started and we saw end
 	full     bool          // it wrote all that it may
 	left     []string      // names of the processes that ran at its end
+	lost     bool          // somebody outside killed its lane
 	unread   bool          // valgrind wrote more than is read
 }
 

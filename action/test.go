@@ -117,6 +117,9 @@ func (r *run) ending(o outcome) string {
 	if o.tooMuch {
 		all = append(all, fmt.Sprintf("it printed more than %d bytes", r.cfg.Limits.Output))
 	}
+	if o.lost {
+		all = append(all, "its lane was killed from outside, as the kernel does when memory is short")
+	}
 	if o.unread {
 		all = append(all, "valgrind wrote more than is read of it")
 	}
@@ -187,7 +190,7 @@ func (r *run) inLane(ctx context.Context, c command, log io.Writer) (outcome, er
 	}
 	o, err := l.Run(ctx, lane.Command{Argv: argv, Dir: c.dir, Env: c.env, Limit: c.limit, Output: c.output, Cores: c.cores, Gdb: lookPath("gdb", c.env)}, log)
 	return outcome{
-		exit: o.Exit, signal: o.Signal, timedOut: o.TimedOut, tooMuch: o.TooMuch, full: o.Full, wall: o.Wall, cpu: o.CPU, left: o.Left,
+		exit: o.Exit, signal: o.Signal, timedOut: o.TimedOut, tooMuch: o.TooMuch, full: o.Full, lost: o.Lost, wall: o.Wall, cpu: o.CPU, left: o.Left,
 	}, err
 }
 

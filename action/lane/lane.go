@@ -67,6 +67,7 @@ type Outcome struct {
 	Signal   string        `json:"signal,omitempty"` // such as SIGKILL
 	TimedOut bool          `json:"timed_out,omitempty"`
 	TooMuch  bool          `json:"-"` // it printed more than Output
+	Lost     bool          `json:"-"` // the lane was killed from outside, and all in it
 	Wall     time.Duration `json:"wall"`
 	CPU      time.Duration `json:"cpu"`            // of everything that ran in the lane but services
 	Full     bool          `json:"full,omitempty"` // all was used that could be written
@@ -90,6 +91,7 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 	if err := ctx.Err(); err != nil {
 		return Outcome{}, err
 	}
+	begun := time.Now()
 	p, err := start(l, c)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("make lane: %w", err)
@@ -115,6 +117,8 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 		return Outcome{}, sink.Err
 	case told.Failed != "":
 		return Outcome{}, errors.New(told.Failed)
+	case broken != nil && sink.Left >= 0 && killed(p.cmd.ProcessState):
+		return Outcome{Exit: -1, Signal: "SIGKILL", Lost: true, Wall: time.Since(begun)}, nil
 	case broken != nil && sink.Left >= 0:
 		return Outcome{}, fmt.Errorf("lane was lost: %w", errors.Join(err, broken))
 	}
@@ -123,6 +127,13 @@ func (l Lane) Run(ctx context.Context, c Command, out io.Writer) (Outcome, error
 		o.TooMuch, o.Exit, o.Signal = true, -1, "SIGKILL"
 	}
 	return told.Outcome, nil
+}
+
+// killed tells whether a process was killed, as by a kernel that is short of memory.
+// Nobody in a lane can do that to process 1.
+func killed(p *os.ProcessState) bool {
+	status, ok := p.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 // Available tells why this machine has no lanes, or nil.

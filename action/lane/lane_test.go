@@ -176,6 +176,25 @@ func TestALaneEndsWithItsMaker(t *testing.T) {
 	}
 }
 
+func TestALaneThatIsKilledIsAnOutcome(t *testing.T) {
+	one := make(chan int, 1)
+	out := writerFunc(func(b []byte) (int, error) {
+		if len(b) == 0 {
+			return 0, nil // the end
+		}
+		p, err := os.FindProcess(<-one)
+		if err == nil {
+			err = p.Kill()
+		}
+		return len(b), err
+	})
+	l := Lane{Begun: func(pid int) { one <- pid }}
+	o, err := l.Run(t.Context(), shell(`echo ready; sleep 600`), out)
+	if err != nil || !o.Lost || o.Exit != -1 || o.Signal != "SIGKILL" {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
 func TestCPUTimeIsThatOfAllDescendants(t *testing.T) {
 	o, _ := ran(t, Lane{}, shell(`perl -e 'if (!fork) { 1 while (times)[0] < 0.3; open F, ">/tmp/done" }'; until test -e /tmp/done; do sleep 0.05; done`))
 	if o.CPU < 300*time.Millisecond || o.CPU > 3*time.Second {
