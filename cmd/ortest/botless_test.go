@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/ortest/ortest"
 	"github.com/ortest/ortest/internal/githubtest"
+	"github.com/ortest/ortest/runnerfleet/local"
 	"github.com/ortest/ortest/workflows"
 )
 
@@ -60,7 +62,25 @@ func newWithout(t *testing.T, variant string) *without {
 	if w.pull, err = seed(t.Context(), w.gh, variant); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(w.end)
 	return w
+}
+
+// end ends what machines a failed test left, and shows what they said.
+func (w *without) end() {
+	all, err := filepath.Glob(filepath.Join(w.dir, "machines", "*", "fleet", "*"))
+	if err != nil {
+		w.t.Error(err)
+	}
+	for _, dir := range all {
+		cloud := &local.Cloud{Dir: filepath.Dir(dir), Log: slog.New(slog.DiscardHandler)}
+		if err := cloud.Terminate(context.Background(), filepath.Base(dir)); err != nil {
+			w.t.Error(err)
+		}
+		if said, err := os.ReadFile(filepath.Join(dir, "agent.log")); err == nil && w.t.Failed() {
+			w.t.Logf("%s:\n%s", dir, said)
+		}
+	}
 }
 
 // serve is the stand-in with what it does not know: when a branch was pushed to.
