@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -254,7 +253,7 @@ func mergeSettings(file liveConfig, c *catalog.Catalog) (liveConfig, error) {
 	merged.Maintenance, merged.Kill = cmp.Or(file.Maintenance, merged.Maintenance), cmp.Or(file.Kill, merged.Kill)
 	merged.Catalog, merged.Repository = file.Catalog, file.Repository
 	if err != nil {
-		err = errors.Join(errors.New("settings.yaml:"), err)
+		err = fmt.Errorf("settings.yaml: %w", err)
 	}
 	return merged, err
 }
