@@ -145,7 +145,7 @@ vet: go ## go vet
 lint: go ## golangci-lint
 	go tool -modfile=lint.mod golangci-lint run
 
-workflows: go ## actionlint on our own workflow files; a test checks those that ortest installs
+workflows: go ## actionlint on our own workflow files (those that ortest installs are held to it by a test)
 	go tool -modfile=tools.mod actionlint $(wildcard .github/workflows/*.yml)
 
 # Tidying goes on after errors (-e), and go.sum is left out: tests of a dependency
