@@ -33,13 +33,9 @@ func (c *Cloud) LaunchAlone(ctx context.Context, l runnerfleet.Launch, list []by
 	if err != nil {
 		return "", err
 	}
-	params, err := c.Prepare(ctx, l)
+	o, err := c.order(ctx, l)
 	if err != nil {
 		return "", err
-	}
-	var o order
-	if err := json.Unmarshal([]byte(params), &o); err != nil {
-		return "", fmt.Errorf("read parameters of %s: %w", l.Instance, err)
 	}
 	img, err := c.image(ctx, l.Arch)
 	if err != nil {
@@ -54,7 +50,7 @@ func (c *Cloud) LaunchAlone(ctx context.Context, l runnerfleet.Launch, list []by
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		_, gone := c.ec2.DeleteLaunchTemplate(late, &ec2.DeleteLaunchTemplateInput{LaunchTemplateId: aws.String(o.Template)})
-		if gone = translate(gone); gone != nil {
+		if gone = errors.Join(translate(gone), c.tidy(late)); gone != nil {
 			c.cfg.Log.Warn("launch template stays", "instance", l.Instance, "err", gone)
 		}
 	}()

@@ -51,9 +51,22 @@ const (
 // Prepare settles image, template and offers of a launch: not those that had no
 // capacity a moment ago, and not in a market whose quota is used up.
 func (c *Cloud) Prepare(ctx context.Context, l runnerfleet.Launch) (string, error) {
+	o, err := c.order(ctx, l)
+	if err != nil {
+		return "", err
+	}
+	if o.Template, err = c.template(ctx, l.Arch); err != nil {
+		return "", fmt.Errorf("prepare launch: %w", err)
+	}
+	b, err := json.Marshal(o)
+	return string(b), err
+}
+
+// order settles all of a launch but its template.
+func (c *Cloud) order(ctx context.Context, l runnerfleet.Launch) (o order, err error) {
 	a, ok := c.cfg.Arches[l.Arch]
 	if !ok {
-		return "", fmt.Errorf("prepare launch: arch %q is not configured", l.Arch)
+		return o, fmt.Errorf("prepare launch: arch %q is not configured", l.Arch)
 	}
 	if l.Type != "" {
 		a.Types = []string{l.Type}
@@ -62,7 +75,6 @@ func (c *Cloud) Prepare(ctx context.Context, l runnerfleet.Launch) (string, erro
 	if a.Spot && !l.OnDemand && a.Placement == (Placement{}) {
 		markets = []market{spotMarket, onDemandMarket}
 	}
-	var o order
 	var none []error
 	if a.Placement != (Placement{}) {
 		o.Place = &a.Placement
@@ -75,19 +87,14 @@ func (c *Cloud) Prepare(ctx context.Context, l runnerfleet.Launch) (string, erro
 		case err == nil:
 			o.Asks = append(o.Asks, ask{m, offers})
 		case !errors.Is(err, runnerfleet.ErrCapacity):
-			return "", fmt.Errorf("prepare launch: %w", err)
+			return o, fmt.Errorf("prepare launch: %w", err)
 		}
 		none = append(none, err)
 	}
 	if len(o.Asks) == 0 {
-		return "", fmt.Errorf("prepare launch: %w", errors.Join(none...))
+		return o, fmt.Errorf("prepare launch: %w", errors.Join(none...))
 	}
-	var err error
-	if o.Template, err = c.template(ctx, l.Arch); err != nil {
-		return "", fmt.Errorf("prepare launch: %w", err)
-	}
-	b, err := json.Marshal(o)
-	return string(b), err
+	return o, nil
 }
 
 // offers returns every type in every subnet that may have capacity in a market.

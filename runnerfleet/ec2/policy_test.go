@@ -162,7 +162,7 @@ func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set))
 
 // What changes or ends something is held to the fleet's tag, or to the call that makes it.
 func TestPoliciesAreHeldToTheFleet(t *testing.T) {
-	for _, path := range []string{"aws/bot-policy.json", "aws/image-policy.json", "aws/sweep-policy.json"} {
+	for _, path := range []string{"aws/bot-policy.json", "aws/alone-policy.json", "aws/image-policy.json", "aws/sweep-policy.json"} {
 		for _, s := range readPolicy(t, path).Statement {
 			open := slices.Contains([]string{"Look", "ReadImageParameters", "ReadStockImageParameters", "LaunchWithWhatTheTemplatesName", "LaunchWithWhatABuilderHas"}, s.Sid)
 			if s.Effect != "Allow" || !open && len(s.Condition["StringEquals"]) != 1 {
@@ -177,7 +177,7 @@ func TestStackHasThePolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer("!Ref Fleet", "FLEET", "!Ref ", "", "!Sub ", "", "!Select ", "", "!GetAZs ", "").Replace(string(b))
+	text := strings.NewReplacer("!Ref Fleet", "FLEET", "!Ref ", "", "!Sub ", "", "!Select ", "", "!GetAtt ", "", "!GetAZs ", "").Replace(string(b))
 	var stack struct {
 		Resources map[string]struct {
 			Type       string
@@ -190,7 +190,7 @@ func TestStackHasThePolicies(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(text), &stack); err != nil {
 		t.Fatal(err)
 	}
-	for name, path := range map[string]string{"BotPolicy": "aws/bot-policy.json", "ImagePolicy": "aws/image-policy.json", "SweepPolicy": "aws/sweep-policy.json"} {
+	for name, path := range map[string]string{"BotPolicy": "aws/bot-policy.json", "AlonePolicy": "aws/alone-policy.json", "ImagePolicy": "aws/image-policy.json", "SweepPolicy": "aws/sweep-policy.json"} {
 		var want any
 		raw, err := os.ReadFile(path)
 		if err == nil {
