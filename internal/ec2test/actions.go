@@ -12,8 +12,6 @@ type template struct {
 	id, name      string
 	image, script string
 	shutdown      string
-	tokens, hops  string
-	profile       bool
 	tags          map[string]string
 	made          time.Time
 }
@@ -45,9 +43,7 @@ func (s *Server) createTemplate(r request) (any, *failure) {
 	}
 	t := &template{
 		id: fmt.Sprintf("lt-%017x", s.calls["CreateLaunchTemplate"]), name: name, image: r.get(data + "ImageId"), script: string(script),
-		shutdown: r.get(data + "InstanceInitiatedShutdownBehavior"), tokens: r.get(data + "MetadataOptions.HttpTokens"),
-		hops: r.get(data + "MetadataOptions.HttpPutResponseHopLimit"), profile: r.has(data + "IamInstanceProfile."),
-		tags: r.tags("launch-template"), made: s.now(),
+		shutdown: r.get(data + "InstanceInitiatedShutdownBehavior"), tags: r.tags("launch-template"), made: s.now(),
 	}
 	s.templates = append(s.templates, t)
 	return struct {

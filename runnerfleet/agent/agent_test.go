@@ -285,7 +285,7 @@ func TestPieceDeadline(t *testing.T) {
 	t.Parallel()
 	deadline := func(a *runnerfleet.Assignment) {
 		if a.Piece == "p0" {
-			a.Deadline = time.Now().Add(300 * time.Millisecond)
+			a.Deadline = time.Now().Add(3 * time.Second) // its processes have begun by then
 		}
 	}
 	s := newSite(t, deadline, "entry:one leave:DIR/left hang", "entry:two")
