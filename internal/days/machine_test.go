@@ -33,10 +33,11 @@ func (d *day) machine(id string) {
 	// Whoever terminates it takes its power.
 	watch := time.NewTicker(10 * time.Second)
 	defer watch.Stop()
+	over := ctx.Done()
 	go func() {
 		for {
 			select {
-			case <-ctx.Done():
+			case <-over:
 				return
 			case <-watch.C:
 				for _, in := range d.aws.Instances() {
