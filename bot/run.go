@@ -75,6 +75,7 @@ type Run struct {
 	Shown     string            `json:"shown,omitempty"`    // hash of the sticky comment last written
 	ShownAt   time.Time         `json:"shown_at,omitzero"`  // when its progress was last shown
 	LookedAt  time.Time         `json:"looked_at,omitzero"` // when GitHub was last asked for its jobs
+	AskedAt   time.Time         `json:"asked_at,omitzero"`  // when the command was written, as GitHub says
 	CreatedAt time.Time         `json:"created_at"`
 	EndedAt   time.Time         `json:"ended_at,omitzero"`
 	Deadline  time.Time         `json:"deadline"`

@@ -115,7 +115,7 @@ func (b *Bot) newRun(c comment, s start, p planned) Run {
 		Place: c.Place, Comment: c.ID, Index: c.index, Text: c.line, Author: s.author, Approved: s.approved,
 		Grants: s.grants, Words: s.words, Of: s.of,
 		Plan: p.Plan, Catalog: p.catalog.Revision, State: Accepted,
-		Lost: make([]int, len(p.Buckets)), CreatedAt: now,
+		Lost: make([]int, len(p.Buckets)), AskedAt: c.At, CreatedAt: now,
 	}
 	if s.files != nil {
 		r.Repeat = repeats

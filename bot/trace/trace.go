@@ -35,7 +35,7 @@ func IDs(at string, r bot.Run) (trace, root string) {
 	return hex.EncodeToString(sum[:16]), hex.EncodeToString(sum[16:24])
 }
 
-// Spans returns a run as spans, the root first: its dispatches, its instances
+// Spans returns a run as spans, the root first: the decision, its dispatches, its instances
 // with their boot, its pieces, and how long the report took. Instances of other
 // runs are left out, and so is what has not begun.
 func Spans(at string, r bot.Run, instances []runnerfleet.Instance, closed time.Time) []Span {
@@ -45,10 +45,17 @@ func Spans(at string, r bot.Run, instances []runnerfleet.Instance, closed time.T
 	if r.Cancelled != "" {
 		wrong = "cancelled by " + r.Cancelled
 	}
-	b.spans = []Span{{Trace: trace, ID: root, Name: "run", Start: r.CreatedAt, End: closed, Wrong: wrong, Facts: map[string]string{
+	asked := r.CreatedAt
+	if !r.AskedAt.IsZero() && r.AskedAt.Before(asked) { // clocks differ
+		asked = r.AskedAt
+	}
+	b.spans = []Span{{Trace: trace, ID: root, Name: "run", Start: asked, End: closed, Wrong: wrong, Facts: map[string]string{
 		"ortest.run": r.ID, "ortest.repository": r.Repo.String(), "ortest.pull_request": fmt.Sprint(r.Pull), "ortest.commit": r.Head,
 		"ortest.command": r.Text, "ortest.author": r.Author, "ortest.catalog": r.Catalog,
 	}}}
+	if asked.Before(r.CreatedAt) {
+		b.add(root, Span{Name: "decide", Start: asked, End: r.CreatedAt})
+	}
 	for _, d := range r.Dispatch {
 		b.add(root, Span{Name: "dispatch", Start: d.TriedAt, End: d.TriedAt, Facts: map[string]string{
 			"ortest.pieces": strings.Join(d.Pieces, " "), "ortest.workflow_run": fmt.Sprint(d.WorkflowRun),

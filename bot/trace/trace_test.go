@@ -22,7 +22,7 @@ func after(minutes int) time.Time { return noon.Add(time.Duration(minutes) * tim
 func aRun() (bot.Run, []runnerfleet.Instance) {
 	goal := plan.Piece{Goal: plan.Goal{Mode: "t", Project: "hello"}}
 	r := bot.Run{
-		ID: "7", Repo: bot.Repo{Owner: "o", Name: "n"}, Pull: 3, Text: "/ortest t-hello \xff", CreatedAt: noon, EndedAt: after(30),
+		ID: "7", Repo: bot.Repo{Owner: "o", Name: "n"}, Pull: 3, Text: "/ortest t-hello \xff", AskedAt: after(-1), CreatedAt: noon, EndedAt: after(30),
 		Dispatch: []bot.Dispatch{
 			{Pieces: []string{"p1", "p2"}, Attempts: []int{1, 1}, TriedAt: after(1), WorkflowRun: 5},
 			{Pieces: []string{"p2"}, Attempts: []int{2}, TriedAt: after(12)},
@@ -58,16 +58,16 @@ func TestARunAsATrace(t *testing.T) {
 			t.Errorf("%s is outside of its run: %v to %v", s.Name, s.Start, s.End)
 		}
 	}
-	if want := []string{"run", "dispatch", "dispatch", "instance", "launch", "boot", "instance", "t-hello", "t-hello", "report"}; !slices.Equal(names, want) {
+	if want := []string{"run", "decide", "dispatch", "dispatch", "instance", "launch", "boot", "instance", "t-hello", "t-hello", "report"}; !slices.Equal(names, want) {
 		t.Errorf("spans %q, want %q", names, want)
 	}
-	if !spans[0].Start.Equal(noon) || !spans[0].End.Equal(after(31)) {
+	if !spans[0].Start.Equal(after(-1)) || !spans[0].End.Equal(after(31)) {
 		t.Errorf("the run is from %v to %v", spans[0].Start, spans[0].End)
 	}
-	if p1, i1 := spans[7], spans[3]; p1.Parent != i1.ID {
+	if p1, i1 := spans[8], spans[4]; p1.Parent != i1.ID {
 		t.Error("a piece is not below its instance")
 	}
-	if p2 := spans[8]; !p2.Start.Equal(after(12)) || p2.Wrong != "given up" {
+	if p2 := spans[9]; !p2.Start.Equal(after(12)) || p2.Wrong != "given up" {
 		t.Errorf("the second attempt: %+v", p2)
 	}
 	// Another replica tells the same.
@@ -109,8 +109,8 @@ func TestWhatACollectorGets(t *testing.T) {
 	if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(spans[0].Trace) || !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(spans[0].ID) {
 		t.Errorf("names %s %s", spans[0].Trace, spans[0].ID)
 	}
-	if spans[0].Start != "1777896000000000000" || spans[0].Status.Code != 1 || spans[8].Status.Code != 2 {
-		t.Errorf("root %+v, bad one %+v", spans[0], spans[8])
+	if spans[0].Start != "1777895940000000000" || spans[0].Status.Code != 1 || spans[9].Status.Code != 2 {
+		t.Errorf("root %+v, bad one %+v", spans[0], spans[9])
 	}
 	code = http.StatusServiceUnavailable
 	if err := e.Send(t.Context(), nil); err == nil {
