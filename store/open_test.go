@@ -140,6 +140,7 @@ func TestMigrationsKeepWhatIsStored(t *testing.T) {
 		8:  `UPDATE instances SET taken = 1`,
 		9:  `INSERT INTO runs (repo, pull, state, created_at, document) VALUES ('o/n', 2, 'running', 1, '{"id":"2"}')`,
 		10: `INSERT INTO catalogs VALUES ('0011223344556677', x'00')`,
+		11: `INSERT INTO creations VALUES (1, 1)`,
 	}
 	path := filepath.Join(t.TempDir(), "ortest.db")
 	db, err := sql.Open("sqlite", source(path, "immediate"))

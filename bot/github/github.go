@@ -38,6 +38,8 @@ type Config struct {
 	// Redeliver is the wait after a delivery's first failure, before it is asked
 	// for again; a minute when zero. It doubles with each.
 	Redeliver time.Duration
+	// Ledger has the creations of content by all processes; nil: this one is alone.
+	Ledger ledger
 	// Transport does the requests; nil means one like Go's default.
 	Transport http.RoundTripper
 	Log       *slog.Logger
@@ -134,6 +136,7 @@ func (f *Forge) of(installation int64) *transport {
 			f.transports = make(map[int64]*transport)
 		}
 		t = newTransport(f.cfg.Transport, f.cfg.Log)
+		t.ledger, t.installation = f.cfg.Ledger, installation
 		f.transports[installation] = t
 	}
 	return t

@@ -91,6 +91,24 @@ func newLimits() *limits {
 	}
 }
 
+// ledger is where the processes of an App share when they created content, which
+// outlives them.
+type ledger interface {
+	Created(ctx context.Context, installation int64, since time.Time) ([]time.Time, error) // oldest first
+	Create(ctx context.Context, installation int64, at time.Time) error
+}
+
+// created learns of all content of the last hour, oldest first.
+func (l *limits) created(all []time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.create {
+		n := min(len(all), len(w.at))
+		clear(w.at[:len(w.at)-n])
+		copy(w.at[len(w.at)-n:], all[len(all)-n:])
+	}
+}
+
 // reserve takes a place for a request and returns how long after now it is.
 // A place further than maxWait is not taken: errBudget.
 func (l *limits) reserve(req *http.Request, now time.Time) (time.Duration, error) {

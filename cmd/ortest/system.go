@@ -75,6 +75,7 @@ func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.GitHub.Ledger = st
 	if cfg.OpenCloud != nil {
 		if cfg.Cloud, err = cfg.OpenCloud(ctx, st); err != nil {
 			return nil, errors.Join(err, st.Close())
