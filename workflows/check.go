@@ -31,7 +31,14 @@ func (f Finding) String() string {
 // its order. Ours hold what actionlint leaves open: actions are pinned by
 // commit, no job may more than it names, no expression stands in a script that
 // a person's text could reach, and every job ends and stands in a queue.
+//
+// What has "runs" and no "jobs" is an action, of which our rules for steps hold.
 func Check(name string, text []byte) ([]Finding, error) {
+	if steps, is := composite(text); is {
+		c := checker{file: name, lines: strings.Split(string(text), "\n")}
+		c.action(steps)
+		return c.found, nil
+	}
 	lint, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{Shellcheck: "", Pyflakes: ""})
 	if err != nil {
 		return nil, fmt.Errorf("start actionlint: %w", err)
@@ -42,7 +49,7 @@ func Check(name string, text []byte) ([]Finding, error) {
 	}
 	c := checker{file: name, lines: strings.Split(string(text), "\n")}
 	for _, f := range found {
-		c.found = append(c.found, Finding{name, f.Line, f.Column, f.Kind, f.Message})
+		c.found = append(c.found, Finding{name, max(1, f.Line), max(1, f.Column), f.Kind, f.Message})
 	}
 	flow, _ := actionlint.Parse(text) // its errors are among those found
 	if flow == nil {
@@ -52,15 +59,23 @@ func Check(name string, text []byte) ([]Finding, error) {
 		return c.found, nil
 	}
 	c.workflow(flow)
+	c.sort()
+	return c.found, nil
+}
+
+// sort orders what was found by its place. What an alias repeats is said once.
+func (c *checker) sort() {
 	slices.SortStableFunc(c.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return c.found, nil
+	c.found = slices.Compact(c.found)
 }
 
 type checker struct {
 	file  string
 	lines []string
+	flow  *actionlint.Workflow
+	fixed []string // rows of the job's matrix that the file itself spells out
 	found []Finding
 }
 
@@ -81,6 +96,8 @@ func (c *checker) workflow(w *actionlint.Workflow) {
 		c.least(w.Permissions, "the workflow")
 		c.noWrite(w.Permissions)
 	}
+	c.flow = w
+	c.shell(w.Defaults)
 	queued := w.Concurrency != nil
 	for _, j := range w.Jobs {
 		c.job(j, queued)
@@ -114,8 +131,13 @@ func (c *checker) job(j *actionlint.Job, queued bool) {
 		if u := j.WorkflowCall.Uses; u != nil {
 			c.pinned(u)
 		}
+		if j.WorkflowCall.InheritSecrets {
+			c.say(j.Pos, "secret", "job %s hands every secret on: name those that the workflow needs", j.ID.Value)
+		}
 		return
 	}
+	c.fixed = spelt(j.Strategy)
+	c.shell(j.Defaults)
 	if j.TimeoutMinutes == nil {
 		c.say(j.Pos, "timeout", "job %s has no timeout-minutes: a job that hangs is paid for six hours", j.ID.Value)
 	}
@@ -128,6 +150,10 @@ func (c *checker) step(j *actionlint.Job, s *actionlint.Step) {
 	switch e := s.Exec.(type) {
 	case *actionlint.ExecRun:
 		c.script(e.Run)
+		c.script(e.Shell)
+		if e.Run != nil && fetches.MatchString(e.Run.Value) && c.holdsSecret(j) {
+			c.say(e.Run.Pos, "secret", "job %s holds a secret and fetches what somebody else wrote", j.ID.Value)
+		}
 	case *actionlint.ExecAction:
 		if e.Uses == nil {
 			return
@@ -136,21 +162,29 @@ func (c *checker) step(j *actionlint.Job, s *actionlint.Step) {
 		if in, ok := e.Inputs["script"]; ok && in != nil {
 			c.script(in.Value)
 		}
-		if strings.HasPrefix(e.Uses.Value, "actions/checkout@") && holdsSecret(j) {
-			if ref, ok := e.Inputs["ref"]; ok && ref != nil && ref.Value != nil && foreign.MatchString(ref.Value.Value) {
-				c.say(ref.Value.Pos, "secret", "job %s holds a secret and checks out what somebody else wrote", j.ID.Value)
+		if strings.HasPrefix(strings.ToLower(e.Uses.Value), "actions/checkout@") && c.holdsSecret(j) {
+			for _, name := range []string{"repository", "ref"} {
+				if in := e.Inputs[name]; in != nil && in.Value != nil && c.foreign(j, s, in.Value.Value) {
+					c.say(in.Value.Pos, "secret", "job %s holds a secret and checks out what somebody else wrote", j.ID.Value)
+				}
 			}
 		}
+	}
+}
+
+// shell is a script too: it is what scripts are handed to.
+func (c *checker) shell(d *actionlint.Defaults) {
+	if d != nil && d.Run != nil {
+		c.script(d.Run.Shell)
 	}
 }
 
 var (
 	pinnedUse  = regexp.MustCompile(`^[^@]+@[0-9a-f]{40}$`)
 	digestUse  = regexp.MustCompile(`^docker://.+@sha256:[0-9a-f]{64}$`)
-	expression = regexp.MustCompile(`\$\{\{(.*?)\}\}`)
+	expression = regexp.MustCompile(`(?s)\$\{\{(.*?)\}\}`)
 	// What GitHub itself makes, of which nobody chooses a word.
-	harmless = regexp.MustCompile(`^\s*(github\.(sha|run_id|run_number|run_attempt|repository_id|repository_owner_id|actor_id|server_url|api_url|workspace|action_path|event_name|job)|github\.event\.(number|issue\.number|pull_request\.number)|runner\.(os|arch|temp|tool_cache)|job\.status|strategy\.job-(index|total))\s*$`)
-	foreign  = regexp.MustCompile(`\$\{\{.*(head|inputs\.|event\.|refs/pull).*\}\}|refs/pull/`)
+	harmless = regexp.MustCompile(`^\s*(github\.(sha|repository|repository_owner|run_id|run_number|run_attempt|repository_id|repository_owner_id|actor_id|server_url|api_url|workspace|action_path|event_name|job)|github\.event\.(number|issue\.number|pull_request\.number)|runner\.(os|arch|temp|tool_cache)|job\.status|strategy\.job-(index|total))\s*$`)
 )
 
 func (c *checker) pinned(u *actionlint.String) {
@@ -169,17 +203,18 @@ func (c *checker) script(s *actionlint.String) {
 	line, col := s.Pos.Line, s.Pos.Col
 	for _, m := range expression.FindAllStringSubmatch(s.Value, -1) {
 		line, col = c.next(line, col, m[0])
-		if !harmless.MatchString(m[1]) {
+		if !harmless.MatchString(m[1]) && !slices.Contains(c.fixed, strings.ToLower(strings.TrimSpace(m[1]))) {
 			c.say(&actionlint.Pos{Line: line, Col: col}, "script",
-				"%s becomes part of the script, whatever it holds: hand it over by env and write \"$NAME\"", m[0])
+				"%s becomes part of the script, whatever it holds: hand it over by env and write \"$NAME\"", strings.Join(strings.Fields(m[0]), " "))
 		}
 		col += len(m[0])
 	}
 }
 
 // next finds a text in the file from a place on; actionlint knows only where a
-// script begins. What is folded over lines stays at that place.
+// script begins. Of what goes over lines the first counts.
 func (c *checker) next(line, col int, text string) (int, int) {
+	text, _, _ = strings.Cut(text, "\n")
 	for i := line; i <= len(c.lines); i++ {
 		from := 0
 		if i == line {
@@ -190,36 +225,4 @@ func (c *checker) next(line, col int, text string) (int, int) {
 		}
 	}
 	return line, col
-}
-
-// holdsSecret reports whether a job can read more than GitHub's own token.
-func holdsSecret(j *actionlint.Job) bool {
-	if j.Environment != nil {
-		return true
-	}
-	if j.Permissions != nil {
-		for _, s := range j.Permissions.Scopes {
-			if s.Value != nil && s.Value.Value == "write" {
-				return true
-			}
-		}
-	}
-	has := func(s *actionlint.String) bool { return s != nil && strings.Contains(s.Value, "secrets.") }
-	for _, s := range j.Steps {
-		if s.Env != nil {
-			for _, v := range s.Env.Vars {
-				if has(v.Value) {
-					return true
-				}
-			}
-		}
-		if e, ok := s.Exec.(*actionlint.ExecAction); ok {
-			for _, in := range e.Inputs {
-				if has(in.Value) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }

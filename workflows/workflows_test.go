@@ -165,6 +165,18 @@ jobs:
 		{"a title in a script, which actionlint knows too", "echo start", "echo ${{ github.event.head_commit.message }}", []string{"10:23 expression", "11:16 script"}},
 		{"twice in a line", "${{ github.sha }}", "${{ env.A }} ${{ env.B }}", []string{"12:21 script", "12:34 script"}},
 		{"a job that is no job", "runs-on: ubuntu-24.04\n", "runs: x\n", []string{"6:3 syntax-check", "7:5 syntax-check"}},
+		{"an expression over lines, in a script", "done ${{ github.sha }}", "done ${{\n            github.event.comment.body }}", []string{"11:40 expression", "12:21 script"}},
+		{"a call that hides it", "done ${{ github.sha }}", "done ${{ toJSON(github.event) }}", []string{"12:21 script"}},
+		{"a shell is a script too", "jobs:\n", "defaults: {run: {shell: \"${{ inputs.x }}\"}}\njobs:\n", []string{"5:26 script", "5:30 expression", "5:30 expression"}},
+		{"a row of the matrix that a person fills", "    steps:\n      - run: |\n          echo start\n", "    strategy: {matrix: {x: [\"${{ github.head_ref }}\"]}}\n    steps:\n      - run: |\n          echo ${{ matrix.x }}\n", []string{"12:16 script"}},
+		{"a row that the file spells out", "    steps:\n      - run: |\n          echo start\n", "    strategy: {matrix: {x: [a, b]}}\n    steps:\n      - run: |\n          echo ${{ matrix.x }}\n", nil},
+		{"a person's text by way of a variable", "      - run: |\n          echo start\n", "      - env: {T: \"${{ github.head_ref }}\"}\n        run: |\n          echo \"$T\"\n", nil},
+		{"the script of an action", "      - uses: actions/checkout@", "      - uses: actions/github-script@60a0d83039c74a4aee543508d2ffcb1c3799cdea\n        with: {script: \"${{ inputs.x }}\"}\n      - uses: actions/checkout@", []string{"14:25 script", "14:29 expression"}},
+		{"a step that an alias repeats", "      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "      - &c {uses: actions/checkout@v4}\n      - *c", []string{"13:19 pin"}},
+		{"a workflow by its branch, with every secret", "  a:\n", "  b:\n    uses: o/r/.github/workflows/x.yml@main\n    secrets: inherit\n  a:\n", []string{"6:3 secret", "7:11 pin"}},
+		{"a secret of the job, and a fetch by hand", "    steps:\n      - run: |\n", "    env: {T: \"${{ secrets.T }}\"}\n    steps:\n      - run: |\n          git fetch origin \"pull/$N/head\"\n", []string{"11:14 secret"}},
+		{"a stranger's commit by way of a variable", "      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683\n        env: {H: \"${{ github.head_ref }}\"}\n        with: {token: \"${{ secrets.T }}\", ref: \"${{ env.H }}\"}", []string{"15:48 secret"}},
+		{"a tree that does not parse", "name: x\n", "name: [\n", []string{"2:6 syntax-check"}},
 		{"a secret beside a stranger's code", "- uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "- uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683\n        with:\n          ref: ${{ github.event.pull_request.head.sha }}\n          token: ${{ secrets.T }}", []string{"15:16 secret"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,6 +192,32 @@ jobs:
 				t.Errorf("found %v, want %v: %v", got, tt.want, found)
 			}
 		})
+	}
+}
+
+func TestCheckOfAnAction(t *testing.T) {
+	const action = `name: x
+description: x
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: |
+        echo ${{ github.action_path }}
+        echo ${{ inputs.a }} ${{ github.head_ref }}
+    - uses: actions/checkout@v4
+    - uses: ./here
+`
+	found, err := Check("action.yml", []byte(action))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range found {
+		got = append(got, fmt.Sprintf("%d:%d %s", f.Line, f.Column, f.Rule))
+	}
+	if want := []string{"9:14 script", "9:30 script", "10:13 pin"}; !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
 	}
 }
 

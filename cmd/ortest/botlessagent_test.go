@@ -80,6 +80,13 @@ func TestAListIsWorkedOff(t *testing.T) {
 	if code != 0 || !strings.Contains(said, "t-hello") || !strings.Contains(said, "t-tally") || strings.Contains(said, "incomplete") {
 		t.Errorf("report ended with %d:\n%s", code, said)
 	}
+	if _, said, code := w.action("report", map[string]string{"ORTEST_PLAN": plan, "ORTEST_PIECES": out["pieces"], "ORTEST_RESULTS": dir, "ORTEST_OUTCOME": "failure"}); code != 1 || !strings.Contains(said, "none is believed") {
+		t.Errorf("report of a failed job ended with %d:\n%s", code, said)
+	}
+	t.Setenv("ORTEST_OUTCOME", "")
+	if _, said, code := w.action("up", map[string]string{"ORTEST_PLAN": plan, "ORTEST_MACHINES": out["machines"], "GITHUB_RUN_ATTEMPT": "2"}); code != 2 || !strings.Contains(said, "Re-run all jobs") {
+		t.Errorf("up in another attempt ended with %d:\n%s", code, said)
+	}
 	if started, _ := w.left(); started == 0 {
 		t.Error("no machine was started")
 	}

@@ -122,7 +122,7 @@ func (b botless) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req
 		return err
 	}
 	summary := fmt.Sprintf("### ortest\n\n%d jobs on %d machines test <code>%s</code>.\n", so.pieces, so.machines, ask.run.Head)
-	return errors.Join(output("run", text), appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), summary))
+	return errors.Join(output("run", text), output("attempt", cmp.Or(os.Getenv("GITHUB_RUN_ATTEMPT"), "1")), appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), summary))
 }
 
 // made counts what a plan has so far: names are numbered through all stages.

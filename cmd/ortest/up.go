@@ -29,6 +29,9 @@ func (b botless) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if again(r) {
+		return usage(errAgain)
+	}
 	var machines []botlessMachine
 	if err := json.Unmarshal([]byte(os.Getenv("ORTEST_MACHINES")), &machines); err != nil {
 		return usage(fmt.Errorf("ORTEST_MACHINES holds no machines: hand it the output machines of the job that plans (%w)", err))
@@ -52,6 +55,14 @@ func (b botless) up(ctx context.Context) error {
 	}
 	fmt.Fprintf(b.cmd.OutOrStdout(), "%d machines started\n", len(machines))
 	return nil
+}
+
+// errAgain says why some jobs of a workflow run cannot be run again without the others.
+var errAgain = errors.New("the plan is of an earlier attempt, whose machines are gone: choose \"Re-run all jobs\", not \"failed jobs\"")
+
+// again reports whether some jobs of a workflow run are run again with an old plan.
+func again(r botlessRun) bool {
+	return !strings.HasSuffix(r.ID, "-"+cmp.Or(os.Getenv("GITHUB_RUN_ATTEMPT"), "1"))
 }
 
 // runnerPrefix begins the names of a run's runners.
