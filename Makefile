@@ -67,8 +67,9 @@ fuzz: go ## fuzz each target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME) $(PKG)
 
 .PHONY: soak
-soak: go ## whole days of bot, fleet, EC2 and GitHub with faults, SEEDS of them (10000), in virtual time
+soak: go ## whole days of bot, fleet, EC2 and GitHub with faults, SEEDS of them (10000), in virtual time; and all stages of the demo's release
 	ORTEST_SEEDS=$(SEEDS) go test -run 'TestWholeDays' -count 1 -timeout 60m -v ./internal/days
+	ORTEST_SEEDS=$(SEEDS) go test -run 'TestDemoRelease' -count 1 ./cmd/ortest
 
 .PHONY: axe
 axe: test-packages check-packages build bin/axe.min.js ## hold the report's pages against WCAG 2.2 AA in Chromium, light and dark

@@ -64,7 +64,7 @@ func (f *Forge) Look(ctx context.Context, repo bot.Repo, fork bool) (base string
 		notes = append(notes, "it is a fork: GitHub starts no workflow in a fork before somebody turns Actions on in its tab Actions")
 	}
 	if about.GetPrivate() {
-		notes = append(notes, "it is private: GitHub's own runners are paid by the minute, a protected environment may need a paid plan, and the project's source must be readable by the jobs")
+		notes = append(notes, "it is private: GitHub's own runners are paid by the minute, a protected environment may need a paid plan, and the workflows without the bot refuse to run, since their jobs have no token to fetch it with")
 	}
 	allowed, _, err := client.Repositories.GetActionsPermissions(ctx, repo.Owner, repo.Name)
 	switch code := codeOf(err); {
