@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ortest/ortest/internal/githubtest"
-	"github.com/ortest/ortest/runnerfleet/fleettest"
 )
 
 // listFlow is a job for each piece, as ortest-comment.yml has it, on a runner of its own.
@@ -63,7 +63,7 @@ func TestAListIsWorkedOff(t *testing.T) {
 	if _, said, code := w.action("up", map[string]string{"ORTEST_PLAN": plan, "ORTEST_MACHINES": out["machines"], "GITHUB_RUN_ATTEMPT": "1"}); code != 0 {
 		t.Fatal(said)
 	}
-	fleettest.Eventually(t, "results are kept", func() bool {
+	eventually(t, "results are kept", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.kept) == 2
@@ -90,9 +90,23 @@ func TestAListIsWorkedOff(t *testing.T) {
 	if started, _ := w.left(); started == 0 {
 		t.Error("no machine was started")
 	}
-	fleettest.Eventually(t, "agents end", func() bool { return w.agents() == 0 })
+	eventually(t, "agents end", func() bool { return w.agents() == 0 })
 	if _, said, code := w.action("down", map[string]string{"ORTEST_PLAN": plan}); code != 0 || !strings.Contains(said, "0 machines ended") || !strings.Contains(said, "0 unused runners") {
 		t.Errorf("down ended with %d:\n%s", code, said)
+	}
+}
+
+// eventually waits for what several processes bring about.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); !ok(); {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("not within %s: %s", patience, what)
+		}
 	}
 }
 
@@ -172,7 +186,7 @@ func TestOrphanedAgentsEnd(t *testing.T) {
 			if started, _ := w.left(); started != 1 {
 				t.Errorf("%d machines were started, want 1", started)
 			}
-			fleettest.Eventually(t, "agent ends", func() bool { return w.agents() == 0 })
+			eventually(t, "agent ends", func() bool { return w.agents() == 0 })
 		})
 	}
 }
