@@ -254,7 +254,7 @@ func TestABotThatDiesAfterEachStepEndsTheStoryTheSameWay(t *testing.T) {
 			}
 			stride := 1
 			if testing.Short() { // under the race detector some must do
-				stride = 5
+				stride = 20
 			}
 			for n := from; n <= len(steps) && !t.Failed(); n += stride {
 				w := tell(t, s, cat, n)
