@@ -86,9 +86,9 @@ type Head struct {
 // Store keeps what must survive. Each method is one transaction; those that
 // change something also store the job that will act on it.
 type Store interface {
-	// AddDelivery stores a delivery with the job that will process it. It
-	// returns false when the GUID is already stored and processed; a GUID that
-	// is stored but not processed gets another job.
+	// AddDelivery stores a delivery, which is then processed. It returns false when
+	// the GUID is already stored and processed; one that is stored but not processed
+	// is processed.
 	AddDelivery(ctx context.Context, d Delivery) (fresh bool, err error)
 	Delivery(ctx context.Context, guid string) (Delivery, error)
 	FinishDelivery(ctx context.Context, guid, outcome string) error

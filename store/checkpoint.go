@@ -11,7 +11,7 @@ import (
 // When SQLite's log is brought into its file.
 const (
 	checkpointEvery = time.Second
-	logPages        = 16 << 10 // from so many on, 64 MiB, the log begins anew, which writers wait for
+	logPages        = 64 << 10 // from so many on, 256 MiB, the log begins anew, which writers wait for
 )
 
 // checkpoints brings the log into the file beside the writes instead of within
@@ -54,13 +54,15 @@ func (s *lite) checkpointUntil(ctx context.Context) (err error) {
 
 func checkpoint(ctx context.Context, db *sql.DB) error {
 	var busy, pages, done int64
-	if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &pages, &done); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+	for range 2 {
+		if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &pages, &done); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+		if pages < logPages {
+			return nil
+		}
 	}
-	if pages < logPages {
-		return nil
-	}
-	// Nearly all of it is in the file already: writers wait for the rest only.
+	// All but what came meanwhile is in the file already: writers wait for the rest only.
 	if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(RESTART)`).Scan(&busy, &pages, &done); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}

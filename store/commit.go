@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// mostTogether bounds how many writes share a commit.
-const mostTogether = 128
+// mostTogether bounds how many writes share a commit, and with it how long the next one waits.
+const mostTogether = 16
 
 // commits lets writes that come while one is being committed share the next
-// commit: making it durable takes the disk as long for one as for a hundred.
+// commit, which costs as much as several of them.
 type commits struct {
 	mu      sync.Mutex
 	busy    bool
@@ -29,10 +29,21 @@ type change struct {
 	turn  chan bool // true: this caller commits the next ones; false: it is done
 }
 
-// write runs do in a transaction, which holds the database's only write lock and
+// write returns when what do did is on the disk.
+func (s *lite) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+	if err := s.hasty(ctx, do); err != nil {
+		return err
+	}
+	if err := s.flushes.flush(s.path + "-wal"); err != nil {
+		return fmt.Errorf("bring to the disk: %w", err)
+	}
+	return nil
+}
+
+// hasty runs do in a transaction, which holds the database's only write lock and
 // this process's only writing connection. Others' changes may be committed with
 // it, and none of them undoes another.
-func (s *lite) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+func (s *lite) hasty(ctx context.Context, do func(tx *sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -15,7 +15,10 @@ import (
 // long as GitHub offers to send it again.
 const keepDeliveries = 30 * 24 * time.Hour
 
-// AddDelivery stores a delivery and its job. It returns false only when the
+// AddDelivery stores a delivery, which is then worked in this process if it works
+// at all, or by a job. What is stored outlives the process; in the second before the
+// machine loses its power it may be lost, and comes again as a webhook that was never
+// sent does. It returns false only when the
 // GUID was processed before; whoever sent it may be answered either way. ErrBusy
 // comes at once when too many wait already.
 func (s *Store) AddDelivery(ctx context.Context, d bot.Delivery) (fresh bool, err error) {
@@ -49,12 +52,13 @@ func (s *Store) Delivery(ctx context.Context, guid string) (bot.Delivery, error)
 }
 
 // FinishDelivery marks a delivery as processed. An empty outcome is an error,
-// as it would leave it unprocessed.
+// as it would leave it unprocessed. When the machine loses its power at once, the
+// delivery may be processed again.
 func (s *Store) FinishDelivery(ctx context.Context, guid, outcome string) error {
 	if outcome == "" {
 		return fmt.Errorf("finish delivery %s: no outcome given", guid)
 	}
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.hasty(ctx, func(tx *sql.Tx) error {
 		ok, err := changed(tx.ExecContext(ctx, `UPDATE deliveries SET outcome = $1 WHERE guid = $2`, outcome, guid))
 		if err == nil && !ok {
 			err = bot.ErrNotFound

@@ -19,14 +19,13 @@ const (
 	mostAtOnce    = 100                  // in one transaction
 	flushersAtOne = 2                    // transactions at once, where the database has more than one
 	flushWithin   = 8 * time.Second      // GitHub waits for ten
-	gather        = 4 * time.Millisecond // between two transactions: each costs as much as dozens of deliveries
+	gather        = 2 * time.Millisecond // between two transactions: each costs as much as dozens of deliveries
 )
 
 // ErrBusy says that more deliveries wait to be stored than may.
 var ErrBusy = errors.New("too many deliveries wait to be stored")
 
-// intake lets deliveries that come while a transaction is under way share the
-// next one, with one job for all of them.
+// intake lets deliveries that come while a transaction is under way share the next one.
 type intake struct {
 	mu      sync.Mutex
 	waiting []*arrival
@@ -109,7 +108,7 @@ func (s *Store) flush(ctx context.Context) {
 	pause(ctx, s.intake.delay(time.Now()))
 	for more := true; more; {
 		var together []*arrival
-		err := s.write(ctx, func(tx *sql.Tx) error {
+		err := s.hasty(ctx, func(tx *sql.Tx) error {
 			if together == nil { // as late as can be: those that came while others were stored are with it
 				together = s.intake.take()
 			}
@@ -122,6 +121,9 @@ func (s *Store) flush(ctx context.Context) {
 			a.err = err
 			close(a.done)
 		}
+		if err == nil { // answers first
+			s.hand(together)
+		}
 		s.intake.mu.Lock()
 		more = len(s.intake.waiting) > 0 && len(together) == mostAtOnce
 		s.intake.mu.Unlock()
@@ -131,33 +133,44 @@ func (s *Store) flush(ctx context.Context) {
 func (s *Store) addDeliveries(ctx context.Context, tx *sql.Tx, all []*arrival) error {
 	const columns = 4
 	values := make([]any, 0, columns*len(all))
-	guids := make([]any, 0, len(all))
 	for _, a := range all {
 		values = append(values, a.GUID, a.Event, a.Payload, micros(a.ReceivedAt))
-		guids = append(guids, a.GUID)
 	}
-	insert := `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ` + places(len(all), columns) + ` ON CONFLICT (guid) DO NOTHING`
-	if _, err := tx.ExecContext(ctx, insert, values...); err != nil {
-		return err
-	}
-	processed, err := collect(ctx, tx, text, `SELECT guid FROM deliveries WHERE outcome <> '' AND guid IN `+places(1, len(all)), guids...)
+	insert := `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ` + places(len(all), columns) +
+		` ON CONFLICT (guid) DO NOTHING RETURNING guid`
+	added, err := collect(ctx, tx, text, insert, values...)
 	if err != nil {
 		return err
 	}
-	over := make(map[string]bool)
-	for _, guid := range processed {
-		over[guid] = true
+	fresh := make(map[string]bool, len(all))
+	for _, guid := range added {
+		fresh[guid] = true
 	}
 	var job deliveryJob
 	for _, a := range all {
-		if a.fresh = !over[a.GUID]; a.fresh {
+		if a.fresh = fresh[a.GUID]; !a.fresh { // it was there: was it processed?
+			if a.fresh, err = unprocessed(ctx, tx, a.GUID); err != nil {
+				return err
+			}
+		}
+		if a.fresh {
 			job.GUIDs = append(job.GUIDs, a.GUID)
 		}
 	}
-	if len(job.GUIDs) == 0 {
+	if len(job.GUIDs) == 0 || s.works.Load() {
 		return nil
 	}
 	return s.push(ctx, tx, job)
+}
+
+// asker is a *sql.DB or a *sql.Tx.
+type asker interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func unprocessed(ctx context.Context, db asker, guid string) (is bool, err error) {
+	err = db.QueryRowContext(ctx, `SELECT outcome = '' FROM deliveries WHERE guid = $1`, guid).Scan(&is)
+	return is, err
 }
 
 // places is rows of placeholders: ($1, $2), ($3, $4).

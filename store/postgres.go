@@ -71,7 +71,7 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	if err := e.fits(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, e.explain(err)), e.close())
 	}
-	return &Store{db: e.db, read: e.db, engine: e, intake: newIntake(), name: name, log: cfg.Log}, nil
+	return &Store{db: e.db, read: e.db, engine: e, intake: newIntake(), near: make(chan string, mostWaiting), name: name, log: cfg.Log}, nil
 }
 
 // fits refuses a server that would not keep what it is given, and a database
@@ -140,6 +140,10 @@ func (e *pg) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 		}
 	}
 }
+
+// hasty is write: nobody waits for another's flush, and what the server has not
+// flushed its own end would lose, not only its machine's.
+func (e *pg) hasty(ctx context.Context, do func(tx *sql.Tx) error) error { return e.write(ctx, do) }
 
 func (e *pg) once(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := e.db.BeginTx(ctx, nil)

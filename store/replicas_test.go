@@ -140,6 +140,7 @@ func TestReplicasShareTheWork(t *testing.T) {
 // TestPostgresMayBeAway ends the server under a replica that works: what comes
 // meanwhile is refused, and when it is back everything goes on.
 func TestPostgresMayBeAway(t *testing.T) {
+	t.Parallel()
 	c, err := postgrestest.Start("fsync=off")
 	if err != nil {
 		t.Fatal(err)
@@ -268,6 +269,7 @@ func TestAFullDiskIsSaidAndGotOver(t *testing.T) {
 }
 
 func TestAFileThatIsTakenAwayEndsTheWork(t *testing.T) {
+	t.Parallel()
 	ctx, name := t.Context(), onSQLite.name(t)
 	s := open(t, name)
 	over := make(chan error, 1)

@@ -35,6 +35,7 @@ const primaryCode = 0xff
 type lite struct {
 	db, read *sql.DB
 	commits  commits
+	flushes  flushes
 	path     string
 	file     os.FileInfo // at the path when it was opened
 	log      *slog.Logger
@@ -72,7 +73,7 @@ func openLite(ctx context.Context, cfg Config) (*Store, error) {
 	if e.file, err = os.Stat(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), e.close())
 	}
-	return &Store{db: db, read: read, engine: e, intake: newIntake(), name: path, log: cfg.Log}, nil
+	return &Store{db: db, read: read, engine: e, intake: newIntake(), near: make(chan string, mostWaiting), name: path, log: cfg.Log}, nil
 }
 
 func (s *lite) dialect() goose.Dialect              { return goose.DialectSQLite3 }
@@ -136,12 +137,12 @@ func (s *lite) wake() {
 
 func (s *lite) woken(call func()) { s.call.Store(&call) }
 
-// source is the driver's name for a file. synchronous(FULL): what was
-// answered with 202 outlives the machine's power, not only the process.
+// source is the driver's name for a file. synchronous(NORMAL): a commit does not
+// wait for the disk, which the others that write would wait for; write does, after it.
 func source(path, txlock string, more ...string) string {
 	q := url.Values{
 		"_txlock": {txlock},
-		"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, more...),
+		"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}, more...),
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }

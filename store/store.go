@@ -4,7 +4,7 @@
 // It is one SQLite file, which one process works, or a PostgreSQL database,
 // which any number of replicas work together. Every method is one transaction,
 // and one that changes something stores, in that transaction, the job that will
-// act on the change. The rows are the truth and a job is only a push: Work looks
+// act on the change; deliveries alone are worked where they come in. The rows are the truth and a job is only a push: Work looks
 // through the rows when it starts and every few seconds after, so that a job lost
 // with its process is replaced at once instead of when the queue calls it stuck.
 //
@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -45,6 +46,8 @@ type Store struct {
 	read   *sql.DB // connections that see what was committed, and hold up no write
 	engine engine
 	intake *intake
+	near   chan string            // GUIDs of deliveries that Work has yet to see
+	works  atomic.Bool            // Work is under way in this process
 	jobs   *river.Client[*sql.Tx] // only inserts; Work has a client of its own
 	name   string                 // the file, or the URL without what is secret
 	log    *slog.Logger

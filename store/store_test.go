@@ -51,8 +51,12 @@ const (
 
 // onBoth runs a test over each kind.
 func onBoth(t *testing.T, test func(t *testing.T, db database)) {
+	t.Parallel() // they wait more than they work
 	for _, db := range []database{onSQLite, onPostgres} {
-		t.Run(string(db), func(t *testing.T) { test(t, db) })
+		t.Run(string(db), func(t *testing.T) {
+			t.Parallel()
+			test(t, db)
+		})
 	}
 }
 

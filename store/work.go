@@ -64,7 +64,9 @@ func (s *Store) Work(ctx context.Context, h Handlers) (err error) {
 	if h.Woken != nil {
 		s.engine.woken(h.Woken)
 	}
-	client, err := s.worker(h)
+	t := &turns{keys: make(map[string]*turn)}
+	deliveries := &deliveryWorker{store: s, turns: t, do: h.Delivery}
+	client, err := s.worker(h, t, deliveries)
 	if err != nil {
 		return fmt.Errorf("work jobs: %w", err)
 	}
@@ -72,8 +74,13 @@ func (s *Store) Work(ctx context.Context, h Handlers) (err error) {
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("work jobs: %w", err)
 	}
-	err = s.engine.lead(ctx, func(ctx context.Context) error { return s.alone(ctx, h) })
-	return errors.Join(err, stop(context.WithoutCancel(ctx), client))
+	g, working := errgroup.WithContext(ctx)
+	g.Go(func() error { deliveries.near(working); return nil })
+	g.Go(func() error {
+		err := s.engine.lead(working, func(ctx context.Context) error { return s.alone(ctx, h) })
+		return errors.Join(err, stop(context.WithoutCancel(ctx), client))
+	})
+	return g.Wait()
 }
 
 // alone does what one process at a time does, until ctx ends.
@@ -100,11 +107,10 @@ func stop(ctx context.Context, client worker) error {
 	return nil
 }
 
-func (s *Store) worker(h Handlers) (worker, error) {
-	t := &turns{keys: make(map[string]*turn)}
+func (s *Store) worker(h Handlers, t *turns, deliveries *deliveryWorker) (worker, error) {
 	workers := river.NewWorkers()
 	err := errors.Join(
-		river.AddWorkerSafely(workers, &deliveryWorker{store: s, turns: t, do: h.Delivery}),
+		river.AddWorkerSafely(workers, deliveries),
 		river.AddWorkerSafely(workers, &soleWorker[driveJob]{store: s, turns: t, do: func(ctx context.Context, j driveJob) error {
 			return s.drive(ctx, j, h)
 		}}),
@@ -128,7 +134,11 @@ func (s *Store) worker(h Handlers) (worker, error) {
 
 // drive clears the mark first: what changes from now on needs another job.
 func (s *Store) drive(ctx context.Context, j driveJob, h Handlers) error {
-	if _, err := s.execute(ctx, `UPDATE drives SET queued = 0 WHERE run = $1`, j.Run); err != nil {
+	err := s.hasty(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE drives SET queued = 0 WHERE run = $1`, j.Run)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("begin drive: %w", err)
 	}
 	var state string

@@ -101,13 +101,7 @@ func (w *deliveryWorker) one(ctx context.Context, guid string, job int64) time.D
 	if !w.turns.begin(key, job, time.Now()) {
 		return 0
 	}
-	err := guarded(func() error {
-		d, err := w.store.Delivery(ctx, guid)
-		if err != nil || d.Outcome != "" {
-			return err
-		}
-		return w.do(ctx, guid)
-	})
+	err := w.try(ctx, guid)
 	wait, repeat := w.turns.end(key, job, time.Now(), err != nil)
 	if err != nil {
 		w.store.log.Warn("delivery did not work and will be tried again", "delivery", guid, "wait", wait, "err", err)
@@ -116,6 +110,17 @@ func (w *deliveryWorker) one(ctx context.Context, guid string, job int64) time.D
 		return 0
 	}
 	return max(wait, time.Millisecond)
+}
+
+// try works a delivery, if it is not processed yet.
+func (w *deliveryWorker) try(ctx context.Context, guid string) error {
+	return guarded(func() error {
+		open, err := unprocessed(ctx, w.store.read, guid)
+		if err != nil || !open {
+			return err
+		}
+		return w.do(ctx, guid)
+	})
 }
 
 // guarded makes an error of a panic, so that the turn ends.

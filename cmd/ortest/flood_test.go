@@ -88,7 +88,9 @@ type deluge struct {
 	guids   map[string]int // sent, by GUID; the value is what the last answer was
 	again   int            // sent again
 	turn    int
-	caught  chan []byte // payloads before there is a template
+	caught  chan []byte // the payload that the template is made of
+
+	processed map[string]bool // GUIDs that check has seen to be
 }
 
 // failure is a delivery that was not taken, as the App's list has it.
@@ -105,7 +107,7 @@ const (
 )
 
 func (f flood) run(t testing.TB) *deluge {
-	d := &deluge{flood: f, t: t, dir: t.TempDir(), secret: []byte("a secret of webhooks"), guids: make(map[string]int), caught: make(chan []byte, 1)}
+	d := &deluge{flood: f, t: t, dir: t.TempDir(), secret: []byte("a secret of webhooks"), guids: make(map[string]int), processed: make(map[string]bool), caught: make(chan []byte, 1)}
 	d.client.Transport = &http.Transport{MaxIdleConnsPerHost: 200}
 	d.client.Timeout = 10 * time.Second // GitHub's patience
 	d.open()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -46,11 +47,11 @@ func (d *deluge) learn() {
 	_, err := d.gh.Comment(demoRepo, d.pull, demoStranger, markBody)
 	must(d.t, err)
 	var event map[string]any
-	for event == nil {
-		payload := <-d.caught
-		if bytes.Contains(payload, []byte(markBody)) {
-			must(d.t, json.Unmarshal(payload, &event))
-		}
+	select {
+	case payload := <-d.caught:
+		must(d.t, json.Unmarshal(payload, &event))
+	case <-time.After(patience):
+		d.t.Fatal("the comment's webhook never came")
 	}
 	event["comment"].(map[string]any)["id"] = json.Number(markID)
 	d.template, err = json.Marshal(event)
@@ -63,9 +64,11 @@ func (d *deluge) forward(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	select {
-	case d.caught <- body:
-	default:
+	if bytes.Contains(body, []byte(markBody)) {
+		select {
+		case d.caught <- body:
+		default: // it is there already
+		}
 	}
 	code, _ := d.post(r.Context(), r.Header, body)
 	w.WriteHeader(code)
@@ -218,19 +221,16 @@ func (d *deluge) check(asked []int64) {
 // missing says what is still to come, or "".
 func (d *deluge) missing(st *store.Store, asked []int64) string {
 	d.mu.Lock()
-	guids := make([]string, 0, len(d.guids))
-	for guid := range d.guids {
-		guids = append(guids, guid)
-	}
+	guids := slices.Collect(maps.Keys(d.guids))
 	d.mu.Unlock()
-	open := 0
 	for _, guid := range guids {
-		if got, err := st.Delivery(d.t.Context(), guid); err != nil || got.Outcome == "" {
-			open++
+		if d.processed[guid] {
+			continue
 		}
-	}
-	if open > 0 {
-		return fmt.Sprintf("%d of %d deliveries are not processed", open, len(guids))
+		if got, err := st.Delivery(d.t.Context(), guid); err != nil || got.Outcome == "" {
+			return fmt.Sprintf("%d of %d deliveries are processed, and %s is not (%v)", len(d.processed), len(guids), guid, err)
+		}
+		d.processed[guid] = true
 	}
 	talk, err := d.gh.Conversation(demoRepo, d.pull)
 	must(d.t, err)

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+	"time"
+)
+
+// near works deliveries in the process that took them in, without a job for each:
+// at hundreds a second the queue would cost more than all else. It returns when
+// ctx has ended and what was being worked is done, or was given up as jobs are.
+// What it drops, or what ends with its process, the next look makes jobs of.
+func (w *deliveryWorker) near(ctx context.Context) {
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, cancel) })()
+	w.store.works.Store(true)
+	defer w.store.works.Store(false)
+	var all sync.WaitGroup
+	for range sideBySide {
+		all.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case guid := <-w.store.near:
+					w.first(working, guid)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// hand gives deliveries to near. What it has no room for is left to the next look.
+func (s *Store) hand(all []*arrival) {
+	for _, a := range all {
+		if !a.fresh || !s.works.Load() {
+			continue
+		}
+		select {
+		case s.near <- a.GUID:
+		default:
+		}
+	}
+}
+
+// first works a delivery once; the queue has the patience for what did not work.
+func (w *deliveryWorker) first(ctx context.Context, guid string) {
+	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
+	defer cancel()
+	const noJob = 0
+	key := "delivery " + guid
+	if !w.turns.begin(key, noJob, time.Now()) {
+		return
+	}
+	err := w.try(ctx, guid)
+	_, again := w.turns.end(key, noJob, time.Now(), false)
+	if err == nil && !again {
+		return
+	}
+	if err != nil {
+		w.store.log.Warn("delivery did not work and will be tried again", "delivery", guid, "err", err)
+	}
+	err = w.store.write(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		return w.store.push(ctx, tx, deliveryJob{GUIDs: []string{guid}})
+	})
+	if err != nil { // the next look finds it
+		w.store.log.Warn("delivery has no job", "delivery", guid, "err", err)
+	}
+}
