@@ -19,6 +19,7 @@ import (
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/ec2"
 	"github.com/ortest/ortest/runnerfleet/local"
+	"github.com/ortest/ortest/store"
 )
 
 // reaper is what the fleet commands may do to a cloud.
@@ -31,14 +32,15 @@ type reaper interface {
 type fleetFlags struct {
 	cloud, name, data, config string
 
-	forge *github.Forge // of the configuration; nil where none is given
+	database string        // of the configuration, where --data names none; "" is in data
+	forge    *github.Forge // of the configuration; nil where none is given
 }
 
 func (f *fleetFlags) add(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&f.cloud, "cloud", "ec2", "where the machines are: ec2 (region and credentials as every AWS tool reads them) or local")
 	cmd.PersistentFlags().StringVar(&f.name, "fleet", "ortest", "name of the fleet on EC2, as its machines are tagged")
 	cmd.PersistentFlags().StringVar(&f.config, "config", "", "configuration `FILE` of the bot, which says all of that; ls then asks GitHub as well")
-	cmd.PersistentFlags().StringVar(&f.data, "data", "", "data directory of the bot: its database, and the machines of a local fleet")
+	cmd.PersistentFlags().StringVar(&f.data, "data", "", "data `DIR` of the bot: its database, and the machines of a local fleet; or the URL of its PostgreSQL database")
 }
 
 func (a *app) fleet() *cobra.Command {
@@ -70,6 +72,9 @@ func (f *fleetFlags) configured(cmd *cobra.Command) error {
 			set()
 		}
 	}
+	if !cmd.Flags().Changed("data") {
+		f.database = c.Database
+	}
 	key, err := secret(c.GitHub.KeyFile, 1)
 	if err != nil {
 		return err
@@ -89,8 +94,8 @@ func (a *app) openFleet(cmd *cobra.Command, f *fleetFlags) (reaper, error) {
 	case "local":
 		dir, err := filepath.Abs(f.data)
 		switch {
-		case f.data == "":
-			return nil, usage(errors.New("a local fleet needs --data, the data directory of its bot"))
+		case f.data == "" || store.IsURL(f.data):
+			return nil, usage(errors.New("a local fleet needs --data, the data directory of its bot; with a database elsewhere also --config, which names it"))
 		case err != nil:
 			return nil, err
 		}

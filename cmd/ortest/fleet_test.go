@@ -2,15 +2,20 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/internal/ec2test"
+	"github.com/ortest/ortest/internal/postgrestest"
 	"github.com/ortest/ortest/runnerfleet"
+	"github.com/ortest/ortest/store"
 )
 
 func TestOverdue(t *testing.T) {
@@ -149,5 +154,30 @@ func TestFleetLsAsksGitHub(t *testing.T) {
 	}
 	if rows := k.rows(); len(rows) != 1 || rows[0].Runners[0].Name != "ortest-9-p1-1-abcdefgh" || rows[0].Runners[0].Status != "offline" || !k.missing["9-b1-a1"] {
 		t.Errorf("rows %+v, missing %v", rows, k.missing)
+	}
+}
+
+// TestFleetLsReadsPostgreSQL takes the database's URL as --data, and from the configuration.
+func TestFleetLsReadsPostgreSQL(t *testing.T) {
+	t.Parallel()
+	c, err := postgrestest.Start("fsync=off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { must(t, c.Close()) })
+	at := c.URL(nil)
+	st, err := store.Open(t.Context(), store.Config{Database: at, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, st.AddInstance(t.Context(), runnerfleet.Instance{ID: "1-b1-a1", Bucket: "1/b1", State: runnerfleet.Busy}))
+	must(t, st.Close())
+	for _, f := range []fleetFlags{{data: at}, {data: t.TempDir(), database: at}} {
+		cmd := &cobra.Command{}
+		cmd.SetContext(t.Context())
+		k, err := (&app{}).fleetKnow(cmd, &f)
+		if err != nil || k.instances["1-b1-a1"].State != runnerfleet.Busy {
+			t.Errorf("known are %v, %v", k.instances, err)
+		}
 	}
 }

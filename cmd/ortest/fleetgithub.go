@@ -1,12 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -39,11 +38,11 @@ func (a *app) fleetKnow(cmd *cobra.Command, f *fleetFlags) (k fleetKnown, err er
 	if f.data == "" {
 		return k, nil
 	}
-	path := filepath.Join(f.data, "ortest.db")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return k, usage(fmt.Errorf("--data: %s is not there", path))
+	database := cmp.Or(f.database, databaseIn(f.data))
+	if err := isThere(database); errors.Is(err, fs.ErrNotExist) {
+		return k, usage(fmt.Errorf("--data: %s is not there", database))
 	}
-	s, err := store.Open(cmd.Context(), store.Config{Database: path, Log: a.log(cmd.ErrOrStderr())})
+	s, err := store.Open(cmd.Context(), store.Config{Database: database, Log: a.log(cmd.ErrOrStderr())})
 	if err != nil {
 		return k, err
 	}
