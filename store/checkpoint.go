@@ -10,8 +10,8 @@ import (
 
 // When SQLite's log is brought into its file.
 const (
-	checkpointEvery = time.Second
-	logPages        = 64 << 10 // from so many on, 256 MiB, the log begins anew, which writers wait for
+	checkpointEvery = 50 * time.Millisecond // little each time: writers wait where a flush of much is under way
+	logPages        = 64 << 10              // from so many on, 256 MiB, the log begins anew, which writers wait for
 )
 
 // checkpoints brings the log into the file beside the writes instead of within
