@@ -173,9 +173,10 @@ func (l *limits) heard(resp *http.Response, now time.Time) {
 }
 
 // createsContent reports whether a request counts as creating content: all
-// POSTs but those for tokens and runners.
+// POSTs but those for tokens, runners and deliveries that are asked for again.
 func createsContent(req *http.Request) bool {
 	return req.Method == http.MethodPost &&
 		!strings.HasSuffix(req.URL.Path, "/access_tokens") &&
+		!strings.Contains(req.URL.Path, "/app/hook/deliveries/") &&
 		!strings.HasSuffix(req.URL.Path, "/generate-jitconfig")
 }

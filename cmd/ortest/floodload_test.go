@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,29 +76,30 @@ func (d *deluge) forward(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(code)
 }
 
-// post sends a webhook to the server whose turn it is.
+// post sends a webhook to the server whose turn it is, or as a load balancer does to
+// the next when it is not there.
 func (d *deluge) post(ctx context.Context, header http.Header, body []byte) (code int, took time.Duration) {
 	d.mu.Lock()
 	d.turn++
-	addr := ""
-	if len(d.addrs) > 0 {
-		addr = d.addrs[d.turn%len(d.addrs)]
-	}
+	turn, addrs := d.turn, slices.Clone(d.addrs)
 	d.mu.Unlock()
-	if addr == "" { // what GitHub sends before there is a server
-		return http.StatusBadGateway, 0
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/webhook", bytes.NewReader(body))
-	must(d.t, err)
-	req.Header = header.Clone()
 	begun := time.Now()
-	res, err := d.client.Do(req)
-	if err != nil {
-		return http.StatusBadGateway, 0
+	for i := range addrs { // none before there is a server
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addrs[(turn+i)%len(addrs)]+"/webhook", bytes.NewReader(body))
+		must(d.t, err)
+		req.Header = header.Clone()
+		res, err := d.client.Do(req)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			continue
+		}
+		if err != nil {
+			break
+		}
+		_, _ = io.Copy(io.Discard, res.Body) // the connection is used again
+		_ = res.Body.Close()
+		return res.StatusCode, time.Since(begun)
 	}
-	_, _ = io.Copy(io.Discard, res.Body) // the connection is used again
-	_ = res.Body.Close()
-	return res.StatusCode, time.Since(begun)
+	return http.StatusBadGateway, 0
 }
 
 // pour sends what is to be sent, each at its time, whatever became of those before.
