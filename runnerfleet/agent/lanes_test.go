@@ -62,9 +62,10 @@ func TestALaneIsCancelledAlone(t *testing.T) {
 
 func TestAKeeperIsKilled(t *testing.T) {
 	t.Parallel()
-	s := newLanes(t, 2, "leave:DIR/left0 killkeeper hang", "entry:one wait:DIR/go1 entry:two")
+	s := newLanes(t, 2, "leave:DIR/left0 wait:DIR/go0 killkeeper hang", "entry:one wait:DIR/go1 entry:two")
 	s.start(soon())
 	left := s.pid("left0")
+	s.touch("go0")
 	fleettest.Eventually(t, "the piece without its keeper is over", func() bool { return s.work.Piece("p0").Finished })
 	if left.Alive() {
 		t.Error("what the keeper held lives")
