@@ -152,7 +152,7 @@ func doctorLikes(t *testing.T, c serveConfig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	permissions, events := github.Needs(false, false)
+	permissions, events := github.Needs(true, false)
 	var gh http.Handler
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { gh.ServeHTTP(w, r) }))
 	t.Cleanup(srv.Close)
