@@ -224,7 +224,7 @@ func TestActionFile(t *testing.T) {
 				t.Errorf("output %s is %q, want %q", m[1], got, want)
 			}
 		}
-		planned := regexp.MustCompile(`^(run|(pieces|machines)(-[23])?)$`) // of the command plan
+		planned := regexp.MustCompile(`^(run|attempt|(pieces|machines)(-[23])?)$`) // of the command plan
 		for name := range file.Outputs {
 			if !planned.MatchString(name) && !slices.ContainsFunc(written, func(m []string) bool { return m[1] == name }) {
 				t.Errorf("output %s is declared, and nobody writes it", name)
