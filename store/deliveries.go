@@ -58,14 +58,11 @@ func (s *Store) FinishDelivery(ctx context.Context, guid, outcome string) error 
 	if outcome == "" {
 		return fmt.Errorf("finish delivery %s: no outcome given", guid)
 	}
-	err := s.hasty(ctx, func(tx *sql.Tx) error {
-		ok, err := changed(tx.ExecContext(ctx, `UPDATE deliveries SET outcome = $1 WHERE guid = $2`, outcome, guid))
-		if err == nil && !ok {
-			err = bot.ErrNotFound
-		}
-		return err
-	})
-	if err != nil {
+	ok, err := changed(s.engine.execute(ctx, `UPDATE deliveries SET outcome = $1 WHERE guid = $2`, outcome, guid))
+	if err == nil && !ok {
+		err = bot.ErrNotFound
+	}
+	if err = s.engine.explain(err); err != nil {
 		return fmt.Errorf("finish delivery %s: %w", guid, err)
 	}
 	return nil

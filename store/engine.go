@@ -25,6 +25,8 @@ type engine interface {
 	write(ctx context.Context, do func(tx *sql.Tx) error) error
 	// hasty is write for what outlives this process, and the machine's power a moment later.
 	hasty(ctx context.Context, do func(tx *sql.Tx) error) error
+	// execute is hasty with one statement.
+	execute(ctx context.Context, query string, args ...any) (sql.Result, error)
 	// hold keeps a row from being changed by others until the transaction ends.
 	hold(ctx context.Context, tx *sql.Tx, query string, args ...any) error
 	// work takes the right to work jobs until release.

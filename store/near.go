@@ -55,7 +55,7 @@ func (w *deliveryWorker) first(ctx context.Context, guid string) {
 	if !w.turns.begin(key, noJob, time.Now()) {
 		return
 	}
-	err := w.try(ctx, guid)
+	err := guarded(func() error { return w.do(ctx, guid) })
 	_, again := w.turns.end(key, noJob, time.Now(), false)
 	if err == nil && !again {
 		return

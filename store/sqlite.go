@@ -119,6 +119,14 @@ func (s *lite) work(ctx context.Context) (func() error, error) {
 	}, nil
 }
 
+func (s *lite) execute(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
+	err = s.hasty(ctx, func(tx *sql.Tx) error {
+		res, err = tx.ExecContext(ctx, query, args...)
+		return err
+	})
+	return res, err
+}
+
 // hold has nothing to do: whoever writes is alone.
 func (s *lite) hold(context.Context, *sql.Tx, string, ...any) error { return nil }
 

@@ -29,7 +29,7 @@ const (
 // is asked, and must find out what is left to do. An error or a panic is
 // logged and means: again, soon.
 type Handlers struct {
-	// Delivery processes a delivery that has no outcome, and finishes it.
+	// Delivery processes a delivery, and finishes it. It may find that this was done.
 	Delivery func(ctx context.Context, guid string) error
 	// Drive takes a run as far as it gets now. It is called after each change
 	// of the run, its entries or its instances' states, and at least every few
@@ -134,11 +134,7 @@ func (s *Store) worker(h Handlers, t *turns, deliveries *deliveryWorker) (worker
 
 // drive clears the mark first: what changes from now on needs another job.
 func (s *Store) drive(ctx context.Context, j driveJob, h Handlers) error {
-	err := s.hasty(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE drives SET queued = 0 WHERE run = $1`, j.Run)
-		return err
-	})
-	if err != nil {
+	if _, err := s.engine.execute(ctx, `UPDATE drives SET queued = 0 WHERE run = $1`, j.Run); err != nil {
 		return fmt.Errorf("begin drive: %w", err)
 	}
 	var state string
