@@ -2,10 +2,15 @@ package arch
 
 import (
 	"cmp"
+	"flag"
 	"os"
 	"slices"
 	"testing"
 )
+
+//go:generate go test -run ^TestHouse$/draws_the_imports . -update
+
+var update = flag.Bool("update", false, "draw the imports in docs/architecture.md again")
 
 // TestHouse holds the module to every rule.
 func TestHouse(t *testing.T) {
@@ -15,6 +20,9 @@ func TestHouse(t *testing.T) {
 	}
 	if len(tree.Files) < 10 {
 		t.Fatalf("only %d Go files: this is not the module", len(tree.Files))
+	}
+	if *update {
+		redraw(t, tree)
 	}
 	for _, rule := range Rules() {
 		t.Run(rule.Name, func(t *testing.T) {
@@ -26,5 +34,21 @@ func TestHouse(t *testing.T) {
 				t.Error(o)
 			}
 		})
+	}
+}
+
+// redraw writes the drawing that the code has into the document.
+func redraw(t *testing.T, tree Tree) {
+	t.Helper()
+	doc, bad := tree.text(architecture)
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	doc, err := tree.redrawn(doc)
+	if err == nil {
+		err = os.WriteFile("../../"+architecture, []byte(doc), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/ast"
 	"io/fs"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,7 +21,10 @@ func documentRules() []Rule {
 		{architecture + " draws the states that the code has", checkStates},
 		{dependencies + " has a reason for each direct dependency", checkReasons},
 		{"go.mod requires directly what is imported, and nothing else", checkDirect},
-		{"a link in a document leads to a file", checkLinks},
+		{architecture + " draws the imports that the code has", checkDrawing},
+		{"a link in a document leads to a file, and to a heading that it has", checkLinks},
+		{"a decision is in the list of decisions", checkDecisions},
+		{"a picture is small, and a document shows it", checkPictures},
 	}
 }
 
@@ -187,30 +189,6 @@ func lacking(names, others []string, where, text string) (out []Offence) {
 	for _, name := range names {
 		if !slices.Contains(others, name) {
 			out = append(out, Offence{Path: where, Text: text + name})
-		}
-	}
-	return out
-}
-
-var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
-
-// checkLinks follows the relative links of the documents at the top and in docs.
-func checkLinks(t Tree) (out []Offence) {
-	var names []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
-		found, err := fs.Glob(t.FS, pattern)
-		if err != nil {
-			return []Offence{{Path: pattern, Text: err.Error()}}
-		}
-		names = append(names, found...)
-	}
-	for _, name := range names {
-		doc, bad := t.text(name)
-		out = append(out, bad...)
-		for _, m := range link.FindAllStringSubmatch(doc, -1) {
-			if _, err := fs.Stat(t.FS, path.Join(path.Dir(name), m[1])); err != nil {
-				out = append(out, Offence{Path: name, Text: "leads to " + m[1] + ", which is not there"})
-			}
 		}
 	}
 	return out

@@ -1,6 +1,9 @@
 package arch
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 func wordCases() map[string][]ruleCase {
 	return map[string][]ruleCase{
@@ -57,6 +60,10 @@ func wordCases() map[string][]ruleCase {
 	}
 }
 
+// drawnThree is the drawing of three rooms, of which the last imports both others.
+const drawnThree = "```mermaid\nflowchart TD\n    plan[plan]\n    subgraph wing_report[report]\n        report[report]\n" +
+	"        report_html[report/html]\n    end\n    report --> plan\n    report_html --> report\n```\n"
+
 func documentCases() map[string][]ruleCase {
 	rows := make([]string, len(rooms))
 	for i, r := range rooms {
@@ -74,6 +81,10 @@ func documentCases() map[string][]ruleCase {
 			out[k] = v
 		}
 		return out
+	}
+	three := func(page string) files {
+		return files{architecture: page, "plan/x.go": imports("plan", "fmt"), "plan/x_test.go": imports("plan", "@/report"),
+			"report/x.go": imports("report", "@/plan"), "report/html/x.go": imports("html", "@/report", "@/plan"), "internal/x/x.go": imports("x", "@/plan")}
 	}
 	mod := "module x\n\nrequire (\n\texample.org/a v1.0.0\n\texample.org/b v1.0.0 // indirect\n)\n"
 	return map[string][]ruleCase{
@@ -98,9 +109,30 @@ func documentCases() map[string][]ruleCase {
 				"go.mod: does not require by itself example.org/ab", "go.mod: does not require by itself example.org/b",
 				"go.mod: requires what nothing imports: example.org/a"}},
 		},
-		"a link in a document leads to a file": {
-			{"it does, or leaves the house", files{"README.md": "[a](docs/a.md#b) [c](https://example.org) [d](#d)", "docs/a.md": ""}, nil},
+		"a link in a document leads to a file, and to a heading that it has": {
+			{"it does, or leaves the house", files{"README.md": "[a](docs/a.md#b) [c](https://example.org/#x) [d](#d)\n# D\n", "docs/a.md": "## `B`\n"}, nil},
 			{"it does not", files{"docs/a.md": "[b](../b.md)"}, []string{"docs/a.md: leads to ../b.md, which is not there"}},
+			{"a heading has GitHub's name", files{"docs/a.md": "# A b, `c-d`\n# Twice\n# Twice\n[a](#a-b-c-d) [b](#twice-1)"}, nil},
+			{"a heading in a listing is none", files{"docs/a.md": "```\n# c\n```\n[a](#c)"},
+				[]string{"docs/a.md: leads to #c of docs/a.md, which has no such heading"}},
+			{"a file has no headings", files{"docs/a.md": "[a](x.yaml#L3)", "docs/x.yaml": ""}, nil},
+		},
+		"a decision is in the list of decisions": {
+			{"it is", files{"docs/decisions/README.md": "| [0001](0001-a.md) | A |", "docs/decisions/0001-a.md": ""}, nil},
+			{"it is not", files{"docs/decisions/README.md": "", "docs/decisions/0001-a.md": ""},
+				[]string{"docs/decisions/0001-a.md: the list of decisions lacks it"}},
+		},
+		"a picture is small, and a document shows it": {
+			{"exactly 150000 bytes", files{"README.md": "![a](docs/pictures/a.png)", "docs/pictures/a.png": strings.Repeat("x", 150_000)}, nil},
+			{"150001, and one that nobody shows", files{"README.md": "![a](docs/pictures/a.png)", "docs/pictures/a.png": strings.Repeat("x", 150_001), "docs/pictures/b.png": ""},
+				[]string{"docs/pictures/a.png: has 150001 bytes, more than 150000", "docs/pictures/b.png: no document shows it"}},
+		},
+		architecture + " draws the imports that the code has": {
+			{"it does: one arrow where another leads there too", three(drawingBegins + drawnThree + drawingEnds), nil},
+			{"another import", three(drawingBegins + "```mermaid\n```\n" + drawingEnds),
+				[]string{architecture + ": the imports are others than drawn; go generate ./internal/arch draws\n" + drawnThree}},
+			{"no place for it", three(""), []string{fmt.Sprintf(
+				"%s: %s has no place for the drawing of the imports: %q and %q", architecture, architecture, drawingBegins, drawingEnds)}},
 		},
 	}
 }
