@@ -29,14 +29,15 @@ func (f Finding) String() string {
 
 // Check returns what actionlint and our own rules find in a workflow file, in
 // its order. Ours hold what actionlint leaves open: actions are pinned by
-// commit, no job may more than it names, no expression stands in a script that
-// a person's text could reach, and every job ends and stands in a queue.
+// commit and images by digest, no job may more than it names, no expression stands
+// in a script that a person's text could reach, nor does such text become the
+// environment of later steps, and every job ends and stands in a queue.
 //
 // What has "runs" and no "jobs" is an action, of which our rules for steps hold.
 func Check(name string, text []byte) ([]Finding, error) {
-	if steps, is := composite(text); is {
+	if top, is := actionFile(text); is {
 		c := checker{file: name, lines: strings.Split(string(text), "\n")}
-		c.action(steps)
+		c.action(top)
 		return c.found, nil
 	}
 	lint, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{Shellcheck: "", Pyflakes: ""})
@@ -137,6 +138,7 @@ func (c *checker) job(j *actionlint.Job, queued bool) {
 		return
 	}
 	c.fixed = spelt(j.Strategy)
+	c.images(j)
 	c.shell(j.Defaults)
 	if j.TimeoutMinutes == nil {
 		c.say(j.Pos, "timeout", "job %s has no timeout-minutes: a job that hangs is paid for six hours", j.ID.Value)
@@ -151,6 +153,7 @@ func (c *checker) step(j *actionlint.Job, s *actionlint.Step) {
 	case *actionlint.ExecRun:
 		c.script(e.Run)
 		c.script(e.Shell)
+		c.hands(e.Run, persons(s.Env, j.Env, c.flow.Env))
 		if e.Run != nil && fetches.MatchString(e.Run.Value) && c.holdsSecret(j) {
 			c.say(e.Run.Pos, "secret", "job %s holds a secret and fetches what somebody else wrote", j.ID.Value)
 		}

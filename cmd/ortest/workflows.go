@@ -187,8 +187,8 @@ func (a *app) workflowsCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE|DIR…]",
 		Short: "Say what is wrong in workflow files, with file:line:column",
-		Long: "Say what is wrong in workflow files: what actionlint finds, and our own rules. Actions are pinned by commit, permissions name what is needed and no more, " +
-			"no expression stands in a script, every job has a timeout and a concurrency group. Without arguments those of " + workflows.Folder + " are read, and of a directory its .yml and .yaml files; " +
+		Long: "Say what is wrong in workflow files: what actionlint finds, and our own rules. Actions are pinned by commit and images by digest, permissions name what is needed and no more, " +
+			"no expression stands in a script, no person's text becomes the environment of later steps, every job has a timeout and a concurrency group. Without arguments those of " + workflows.Folder + " are read, and of a directory its .yml and .yaml files; " +
 			"- is the standard input. Exit code 1 when something is found.",
 		Example: "  ortest workflows check\n  ortest workflows check --json .github/workflows/ci.yml",
 		RunE: func(cmd *cobra.Command, args []string) error {
