@@ -15,7 +15,7 @@ import (
 // API is the HTTP interface that agents call, to be mounted at /agent/. What an
 // agent sends is validated data of a machine that is assumed stolen: it can
 // speak for its own instance only, and after that ended not at all. Every
-// field but Attest is required.
+// field but Attest and Now is required.
 type API struct {
 	Store Store
 	Work  Work
@@ -29,6 +29,8 @@ type API struct {
 	// Wake is called when an instance's end or a finished piece may call for a pass; Fleet.Wake.
 	Wake func()
 	Log  *slog.Logger
+	// Now is the clock of the day; nil: time.Now.
+	Now func() time.Time
 }
 
 // retryAfter is how long an agent with nothing to do waits before it asks again.
@@ -42,7 +44,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.enrol(w, r)
 		return
 	case name == "challenge" && r.Method == http.MethodPost:
-		reply(w, http.StatusOK, challenge{newChallenge(a.Key, time.Now())})
+		reply(w, http.StatusOK, challenge{newChallenge(a.Key, wall(a.Now))})
 		return
 	case strings.HasPrefix(name, "binary/") && r.Method == http.MethodGet:
 		a.binary(w, r, strings.TrimPrefix(name, "binary/"))
@@ -188,7 +190,7 @@ func (a *API) next(w http.ResponseWriter, r *http.Request, in Instance) error {
 // another of its lanes has a piece it is not the end yet: ErrWait.
 func (a *API) finish(r *http.Request, id string, lane int) error {
 	in, err := update(r.Context(), a.Store, a.Log, id, func(in *Instance) bool {
-		return in.Taken&^(1<<lane) == 0 && in.advance(event{kind: ended, reason: reasonFinished}, time.Now())
+		return in.Taken&^(1<<lane) == 0 && in.advance(event{kind: ended, reason: reasonFinished}, wall(a.Now))
 	})
 	switch {
 	case err != nil:
@@ -287,7 +289,7 @@ func (a *API) bye(w http.ResponseWriter, r *http.Request, in Instance) error {
 }
 
 func (a *API) move(r *http.Request, id string, e event) (Instance, error) {
-	return update(r.Context(), a.Store, a.Log, id, func(in *Instance) bool { return in.advance(e, time.Now()) })
+	return update(r.Context(), a.Store, a.Log, id, func(in *Instance) bool { return in.advance(e, wall(a.Now)) })
 }
 
 // decodeLane reads a body that is about one of the instance's lanes.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/ortest/ortest/runnerfleet"
 )
@@ -38,8 +37,7 @@ func TestBootThatFailedShowsItsConsole(t *testing.T) {
 				w.fleet.Cloud = screen{w.cloud, tt.text, tt.err}
 				w.work.Add(runnerfleet.Bucket{ID: "r1/b1"}, "p1")
 				w.once(t)
-				<-time.After(limits.BootGrace)
-				w.once(t)
+				w.live(t, limits.BootGrace)
 				if in := w.instance(t, "r1-b1-a1"); in.Reason != tt.want {
 					t.Errorf("reason %q, want %q", in.Reason, tt.want)
 				}

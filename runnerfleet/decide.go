@@ -86,6 +86,9 @@ func Decide(v View, now time.Time, lim Limits) []Step {
 		if err != nil || tried || taken[b.ID] || held >= lim.MaxInstances || b.Spare || b.over(now) {
 			continue
 		}
+		if before, ok := known[b.before()]; ok && before.waits(now) {
+			continue
+		}
 		taken[b.ID] = true
 		held++
 		steps = append(steps, Step{Op: LaunchOne, Instance: id, Bucket: b, Reason: "bucket unserved"})
@@ -108,13 +111,13 @@ func (in *Instance) step(at situation, now time.Time, lim Limits) Step {
 	case running && why != "":
 		return Step{Op: Terminate, Instance: in.ID, CloudID: at.machine.CloudID, Reason: why}
 	case in.State == Intended && why == "" && (running || at.machine == nil):
-		if now.Before(in.RetryAt) {
+		if in.waits(now) {
 			return Step{}
 		}
 		return Step{Op: LaunchOne, Instance: in.ID, Reason: "launch unconfirmed"}
 	case running:
 		return Step{}
-	case at.machine != nil || now.Sub(in.started()) >= lim.Settle:
+	case at.machine != nil || !in.waits(now) && now.Sub(past(in.started(), at.listening, now)) >= lim.Settle:
 		if why == "" {
 			why = reasonVanished
 		}
@@ -176,6 +179,16 @@ func (v View) known() map[string]Instance {
 		m[in.ID] = in
 	}
 	return m
+}
+
+// before names the instance of the attempt before, or "".
+func (b Bucket) before() string {
+	b.Attempt--
+	id, err := InstanceID(b)
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 // over reports that nothing may serve the bucket any more.

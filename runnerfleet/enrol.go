@@ -62,7 +62,7 @@ func (a *API) prove(r *http.Request, e enrolment) (Instance, error) {
 // attested finds the instance of a machine that shows its identity, soon after its
 // launch and in answer to a challenge of ours.
 func (a *API) attested(r *http.Request, e enrolment) (Instance, error) {
-	now := time.Now()
+	now := wall(a.Now)
 	if !challenged(a.Key, e.Challenge, now) {
 		return Instance{}, ErrRefused
 	}

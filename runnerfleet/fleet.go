@@ -9,12 +9,13 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Fleet makes the cloud match what Work wants. Every field is required; it must
+// Fleet makes the cloud match what Work wants. Every field but Now is required; it must
 // not be copied once used. One process at a time runs passes on a store.
 type Fleet struct {
 	Cloud  Cloud
@@ -29,10 +30,14 @@ type Fleet struct {
 	// Interval is the time between two passes when nothing wakes the fleet.
 	Interval time.Duration
 	Log      *slog.Logger
+	// Now is the clock of the day; nil: time.Now.
+	Now func() time.Time
 
 	once      sync.Once
 	wake      chan struct{}
 	listening time.Time
+	heard     time.Time   // when the last pass was made
+	deaf      atomic.Bool // something could not be stored since
 }
 
 // Validate reports what is missing.
@@ -86,7 +91,7 @@ func (f *Fleet) Wake() {
 func (f *Fleet) start() {
 	f.once.Do(func() {
 		f.wake = make(chan struct{}, 1)
-		f.listening = time.Now()
+		f.listening = wall(f.Now)
 	})
 }
 
@@ -98,7 +103,8 @@ func (f *Fleet) Once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := f.hear()
+	v.Listening = f.listening
 	wanted := v.wanted()
 	var errs []error
 	for _, b := range v.Want {
@@ -219,7 +225,7 @@ func (p *pass) terminate(ctx context.Context) error {
 		seen := p.console(ctx)
 		in, err := p.update(ctx, func(in *Instance) bool {
 			why := in.overdue(at, p.now, p.Limits)
-			e := event{kind: ended, reason: why, lost: why != reasonUnwanted}
+			e := event{kind: ended, reason: in.explain(why), lost: why != reasonUnwanted}
 			if why == reasonNoEnrol {
 				e.reason += seen
 			}
@@ -269,7 +275,7 @@ const consoleLines = 5
 func (p *pass) confirm(ctx context.Context) error {
 	in, err := p.update(ctx, func(in *Instance) bool {
 		lost := p.step.Reason != reasonUnwanted || in.State == Busy
-		return in.advance(event{kind: ended, reason: p.step.Reason, lost: lost}, p.now)
+		return in.advance(event{kind: ended, reason: in.explain(p.step.Reason), lost: lost}, p.now)
 	})
 	if err != nil {
 		return err
@@ -338,12 +344,20 @@ func (p *pass) launch(ctx context.Context, l Launch) error {
 	return err
 }
 
-// refused notes that a launch found no capacity; err comes back either way.
+// refused notes why there is no machine; err comes back either way. A rejection is told
+// to Work at once: nothing is gained by waiting for an agent that nobody launched.
 func (p *pass) refused(ctx context.Context, err error) error {
-	if !errors.Is(err, ErrCapacity) {
-		return err
+	e := event{kind: delayed, reason: printable(err.Error())}
+	switch {
+	case errors.Is(err, ErrCapacity):
+		e.kind = refused
+	case errors.Is(err, ErrRejected):
+		e.kind, e.reason = rejected, printable(reasonNoLaunch+": "+err.Error())
 	}
-	_, uerr := p.update(ctx, func(in *Instance) bool { return in.advance(event{kind: refused}, p.now) })
+	in, uerr := p.update(ctx, func(in *Instance) bool { return in.advance(e, p.now) })
+	if uerr == nil && e.kind == rejected && in.Owed {
+		uerr = p.lose(ctx, in)
+	}
 	return errors.Join(err, uerr)
 }
 
@@ -373,7 +387,11 @@ func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
 
 // update moves the step's instance and logs where it went.
 func (p *pass) update(ctx context.Context, change func(*Instance) bool) (Instance, error) {
-	return update(ctx, p.Store, p.Log, p.step.Instance, change)
+	in, err := update(ctx, p.Store, p.Log, p.step.Instance, change)
+	if err != nil {
+		p.deaf.Store(true)
+	}
+	return in, err
 }
 
 func update(ctx context.Context, s Store, log *slog.Logger, id string, change func(*Instance) bool) (Instance, error) {

@@ -144,6 +144,15 @@ func (w *world) instance(t *testing.T, id string) runnerfleet.Instance {
 
 func pass(d time.Duration) { <-time.After(d) }
 
+// live makes passes for a while, as Run does.
+func (w *world) live(t *testing.T, d time.Duration) {
+	t.Helper()
+	for range d / w.fleet.Interval {
+		pass(w.fleet.Interval)
+		w.once(t)
+	}
+}
+
 func TestLaunchWritesItsIntentFirst(t *testing.T) {
 	w := newWorld()
 	w.work.Add(runnerfleet.Bucket{ID: "r1/b1", Arch: "linux x86_64", Type: "c5.large"}, "p1")
@@ -274,9 +283,9 @@ func TestLostInstanceIsReplaced(t *testing.T) {
 		{"its machine vanished", func(_ *testing.T, w *world) {
 			w.cloud.Kill("m-1")
 		}, "machine vanished"},
-		{"its agent fell silent", func(_ *testing.T, w *world) {
+		{"its agent fell silent", func(t *testing.T, w *world) {
 			w.agents["r1-b1-a1"].off = true
-			pass(limits.Silence)
+			w.live(t, limits.Silence)
 		}, "no heartbeat"},
 		{"its agent said goodbye", func(t *testing.T, w *world) {
 			w.agents["r1-b1-a1"].off = true

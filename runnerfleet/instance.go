@@ -23,7 +23,7 @@ import (
 )
 
 // State is where an instance is in its life. It only moves forward, but for
-// Idle and Busy, which alternate. Only (*Instance).advance moves it.
+// Idle and Busy, which alternate. Only (*Instance).advance moves it, as moves says.
 type State string
 
 // The states, in order.
@@ -70,7 +70,7 @@ type Instance struct {
 	State      State
 	Lanes      int    // how many pieces its agent runs at once; 0 is 1
 	Taken      uint64 // the lanes that have a piece, a bit for each from the lowest
-	Reason     string // why it left
+	Reason     string // why it left, or is not launched yet
 	Owed       bool   // Work is still to be told that it was lost
 	Secret     []byte // SHA-256 of the bearer secret that the agent drew; nil until enrolled
 	Enrol      []byte // SHA-256 of the one-time enrolment token
@@ -113,7 +113,8 @@ type Launch struct {
 // lag behind Launch by Limits.Settle. Terminate returns when the cloud has
 // accepted it; only List says that the machine is gone. ErrCapacity from Launch
 // says that nothing was started and nothing will be by a repeat: the launch is
-// prepared anew some time later.
+// prepared anew some time later. ErrRejected says that it will be started
+// only when somebody has changed something, and the error's text says what.
 type Cloud interface {
 	Launch(ctx context.Context, l Launch) (cloudID string, err error)
 	List(ctx context.Context) ([]Machine, error)
@@ -123,7 +124,7 @@ type Cloud interface {
 // Preparer is a Cloud that settles more of a launch than Launch says: images,
 // types, zones. What Prepare returns is stored before Launch is called, so that a
 // launch repeated after a crash sends the same bytes. ErrCapacity: nothing can
-// serve it now.
+// serve it now. ErrRejected: as Launch.
 type Preparer interface {
 	Prepare(ctx context.Context, l Launch) (params string, err error)
 }
@@ -230,4 +231,5 @@ var (
 	ErrNotFound = errors.New("no such instance")
 	ErrRefused  = errors.New("enrolment refused")
 	ErrCapacity = errors.New("cloud has no capacity")
+	ErrRejected = errors.New("cloud rejects the launch")
 )

@@ -19,12 +19,20 @@ const (
 	reasonVanished  = "machine vanished"
 	reasonOverdue   = "past its deadline"
 	reasonNoEnrol   = "never enrolled"
+	reasonNoLaunch  = "never launched"
 	reasonSilent    = "no heartbeat"
 	reasonKeyChange = "fleet key changed since its launch"
 )
 
-// capacityWait is how long a launch waits after the cloud had no capacity for it.
+// capacityWait is how long a launch waits after the cloud had no capacity for it, and
+// the next attempt after the cloud rejected one.
 const capacityWait = 20 * time.Second
+
+// waits reports whether nothing is to be launched yet. After a refusal it is never longer
+// than capacityWait, unless the clock was set back.
+func (in *Instance) waits(now time.Time) bool {
+	return now.Before(in.RetryAt) && (in.Tries == 0 || in.RetryAt.Sub(now) <= capacityWait)
+}
 
 // event is what happened to an instance.
 type event struct {
@@ -32,7 +40,7 @@ type event struct {
 	params  string // of prepared
 	cloudID string // of launched
 	secret  []byte // of enrolled: SHA-256 of the bearer secret
-	reason  string // of ended
+	reason  string // of ended, refused, rejected and delayed
 	lost    bool   // of ended: Work is to be told
 	lane    int    // of took and freed
 }
@@ -42,6 +50,8 @@ type eventKind int
 const (
 	prepared eventKind = iota // what its launch will say is settled
 	refused                   // the cloud had no capacity for it
+	rejected                  // the cloud will not launch it
+	delayed                   // the cloud gave no answer that settles anything
 	launched                  // the cloud accepted it
 	enrolled                  // an agent showed the one-time token
 	beat                      // its agent was heard
@@ -52,11 +62,10 @@ const (
 	vanished                  // the cloud confirms that it does not exist
 )
 
-// advance moves the instance on by an event and reports whether that changed
-// it. Any event may come again, or come late: then it changes nothing, except
-// that a piece handed to an instance which had already ended is owed to Work,
-// and that a second agent with the first one's token ends the instance.
-func (in *Instance) advance(e event, now time.Time) bool {
+// apply does what an event means. Any may come again, or come late: then it changes
+// nothing, except that a piece handed to an instance which had already ended is
+// owed to Work, and that a second agent with the first one's token ends the instance.
+func (in *Instance) apply(e event, now time.Time) bool {
 	live := in.live()
 	switch e.kind {
 	case prepared:
@@ -64,11 +73,8 @@ func (in *Instance) advance(e event, now time.Time) bool {
 			return false
 		}
 		in.Params = e.params
-	case refused:
-		if in.State != Intended || in.CloudID != "" {
-			return false
-		}
-		in.Params, in.Tries, in.RetryAt = "", in.Tries+1, now.Add(capacityWait)
+	case refused, rejected, delayed:
+		return in.unserved(e, now)
 	case launched:
 		return in.launched(e.cloudID, now)
 	case enrolled:
@@ -97,6 +103,22 @@ func (in *Instance) advance(e event, now time.Time) bool {
 			return false
 		}
 		in.State = Gone
+	}
+	return true
+}
+
+// unserved notes why the cloud gave no machine. A launch that was rejected is not
+// repeated: it is the bucket's next attempt that is made, some time later.
+func (in *Instance) unserved(e event, now time.Time) bool {
+	if in.State != Intended || in.CloudID != "" || e.kind == delayed && in.Reason == e.reason {
+		return false
+	}
+	in.Reason = e.reason
+	if e.kind != delayed {
+		in.Params, in.Tries, in.RetryAt = "", in.Tries+1, now.Add(capacityWait)
+	}
+	if e.kind == rejected {
+		in.State, in.Owed, in.EndedAt = Done, true, now
 	}
 	return true
 }
@@ -138,7 +160,7 @@ func (in *Instance) launched(cloudID string, now time.Time) bool {
 	}
 	in.CloudID, in.LaunchedAt = cloudID, now
 	if in.State == Intended {
-		in.State = Booting
+		in.State, in.Reason = Booting, ""
 	}
 	return true
 }
@@ -149,7 +171,7 @@ func (in *Instance) enrolled(secret []byte, now time.Time) bool {
 	case !in.live():
 		return false
 	case in.Secret == nil:
-		in.State, in.Secret, in.EnrolledAt, in.SeenAt = Idle, secret, now, now
+		in.State, in.Secret, in.EnrolledAt, in.SeenAt, in.Reason = Idle, secret, now, now, ""
 		return true
 	case subtle.ConstantTimeCompare(in.Secret, secret) == 1:
 		return false // the same agent, which did not see our answer
@@ -170,14 +192,22 @@ func (in *Instance) overdue(at situation, now time.Time, lim Limits) string {
 		return in.Reason
 	case !now.Before(in.Deadline):
 		return reasonOverdue
-	case in.EnrolledAt.IsZero() && now.Sub(later(in.started(), at.listening)) >= lim.BootGrace:
+	case in.EnrolledAt.IsZero() && !in.waits(now) && since(in.started(), at.listening, now) >= lim.BootGrace:
 		return reasonNoEnrol
-	case !in.EnrolledAt.IsZero() && now.Sub(later(in.SeenAt, at.listening)) >= lim.Silence:
+	case !in.EnrolledAt.IsZero() && since(in.SeenAt, at.listening, now) >= lim.Silence:
 		return reasonSilent
 	case !at.wanted && in.State != Busy:
 		return reasonUnwanted
 	}
 	return ""
+}
+
+// explain says more of why it leaves, where it never had a machine that could enrol.
+func (in *Instance) explain(why string) string {
+	if why == reasonNoEnrol && in.CloudID == "" && in.Reason != "" {
+		return reasonNoLaunch + ": " + in.Reason
+	}
+	return why
 }
 
 // started is when its machine began to exist, as far as is known. Waiting for

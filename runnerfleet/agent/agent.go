@@ -36,7 +36,7 @@ type Config struct {
 	Token    string   // one-time enrolment token
 	Metadata string   // address of the machine's metadata service; "" where it has none
 	Dir      string   // absolute; the agent's own, emptied at the end
-	Runner   []string // command line, to which --jitconfig and its value are added; run in a lane's directory
+	Runner   []string // command line of actions/runner, which gets its JIT configuration from the environment; run in a lane's directory
 	Keeper   []string // command line of a program that calls Keep with what is added to it
 	// Home is the directory where actions/runner is installed; each piece gets a copy
 	// of its own, and Runner's first word is a path in it. "" where Runner needs none.

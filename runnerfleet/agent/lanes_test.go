@@ -223,3 +223,19 @@ func TestJobsAreToldTheirRoot(t *testing.T) {
 		t.Errorf("the lane's folder has no place in the root: %v", err)
 	}
 }
+
+// What a runner registers with is not for the other lanes, who may all read command lines.
+func TestNoCommandLineShowsAnotherLanesRegistration(t *testing.T) {
+	t.Parallel()
+	s := newLanes(t, 2, "entry:first-of-two wait:DIR/go0", "wait:DIR/go1 argv")
+	s.start(soon())
+	fleettest.Eventually(t, "the first lane's runner works", func() bool { return s.work.Piece("p0").Log != "" })
+	s.touch("go1")
+	fleettest.Eventually(t, "the second piece is finished", func() bool { return s.work.Piece("p1").Finished })
+	s.touch("go0")
+	s.end(0)
+	log := s.work.Piece("p1").Log
+	if !strings.Contains(log, " runner ") || strings.Contains(log, "first-of-two") || strings.Contains(log, "/go1 argv") {
+		t.Errorf("the command lines are\n%s", log)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,11 +43,13 @@ func (l *lane) newPlace(job runnerfleet.Assignment) (*place, error) {
 	if p.spool, err = openSpool(p.path("spool")); err != nil {
 		return nil, err
 	}
-	p.argv = append(append([]string{}, l.Runner...), "--jitconfig", job.JIT)
+	p.argv = slices.Clone(l.Runner)
 	if l.Home != "" {
 		p.argv[0] = filepath.Join(p.path("runner"), l.Runner[0])
 	}
 	p.env = append(scrub(l.Env),
+		// Not --jitconfig: every lane could read the others' command lines.
+		"ACTIONS_RUNNER_INPUT_JITCONFIG="+job.JIT,
 		"HOME="+p.path("home"), "TMPDIR="+p.path("tmp"),
 		"ORTEST_SPOOL="+p.path("spool"), "ORTEST_WORK="+filepath.Join(l.dir, "work"),
 		"ACTIONS_RUNNER_HOOK_JOB_STARTED="+p.path("job-started.sh"),

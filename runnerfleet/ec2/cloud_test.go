@@ -197,10 +197,9 @@ func TestMarkets(t *testing.T) {
 		}, "", "", runnerfleet.ErrCapacity, []string{}},
 		{"a spot quota that is used up", func(s *ec2test.Server, _ *runnerfleet.Launch) { s.Quotas["L-34B43A08"] = 1 }, "on-demand", "c5.large", nil, nil},
 		{"a quota that one machine just fits", func(s *ec2test.Server, _ *runnerfleet.Launch) { s.Quotas["L-34B43A08"] = 2 }, "spot", "c5.large", nil, nil},
-		{"no quota left at all", func(s *ec2test.Server, _ *runnerfleet.Launch) {
-			clear(s.Quotas)
+		{"quotas that no machine ever fits", func(s *ec2test.Server, _ *runnerfleet.Launch) {
 			s.Quotas["L-34B43A08"], s.Quotas["L-1216C47A"] = 1, 1
-		}, "", "", runnerfleet.ErrCapacity, nil},
+		}, "", "", runnerfleet.ErrRejected, nil},
 		{"quotas that may not be read are none", func(s *ec2test.Server, _ *runnerfleet.Launch) { clear(s.Quotas) }, "spot", "c5.large", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

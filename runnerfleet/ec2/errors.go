@@ -4,8 +4,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
 	"github.com/ortest/ortest/runnerfleet"
@@ -14,6 +17,7 @@ import (
 var (
 	errNoMachine = errors.New("no such machine")
 	errThrottled = errors.New("AWS asks to slow down")
+	errUnsettled = errors.New("AWS gave no answer that settles anything")
 	errNoImage   = errors.New("no image")
 )
 
@@ -28,6 +32,40 @@ var codes = map[error][]string{
 	},
 	errNoMachine: {"InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"},
 	errThrottled: {"RequestLimitExceeded", "ResourceCountExceeded", "Throttling", "ThrottlingException", "EC2ThrottledException"},
+	errUnsettled: {
+		"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable", "RequestExpired", "RequestTimeTooSkewed",
+		"ExpiredToken", "ExpiredTokenException",
+	},
+}
+
+// advice is what to do about what AWS rejects, by the beginning of its code; of several
+// that fit the first.
+var advice = []struct{ code, does string }{
+	{"UnauthorizedOperation", "give the bot bot-policy.json; ortest doctor names the permission that lacks"},
+	{"AccessDenied", "give the bot bot-policy.json; ortest doctor names the permission that lacks"},
+	{"AuthFailure", "the credentials are not this account's, or may not do this; ortest doctor looks at them"},
+	{"InvalidAMIID", "ortest image build makes an image, or name another in fleet.ec2.images"},
+	{"InvalidSubnet", "correct fleet.ec2.subnets"},
+	{"InvalidGroup", "correct fleet.ec2.security_groups"},
+	{"InvalidSecurityGroup", "correct fleet.ec2.security_groups"},
+	{"", "ortest doctor looks at the account and the configuration"},
+}
+
+// rejection is what AWS will say again until somebody has changed something.
+func rejection(code, message string) error {
+	i := slices.IndexFunc(advice, func(a struct{ code, does string }) bool { return strings.HasPrefix(code, a.code) })
+	return fmt.Errorf("%w: %s: %.100s; %s", runnerfleet.ErrRejected, code, message, advice[i].does)
+}
+
+// settled makes a rejection of an error that AWS answered with, unless it means
+// something else. What never reached AWS, or came from its own trouble, settles nothing.
+func settled(err error) error {
+	var api smithy.APIError
+	var answer *awshttp.ResponseError
+	if !errors.As(err, &api) || meaning(api.ErrorCode()) != nil || !errors.As(err, &answer) || answer.HTTPStatusCode() >= http.StatusInternalServerError {
+		return translate(err)
+	}
+	return rejection(api.ErrorCode(), api.ErrorMessage())
 }
 
 // meaning returns the sentinel of a code, or nil.

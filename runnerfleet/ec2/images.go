@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/ortest/ortest/runnerfleet"
 )
 
 // tagCandidate is on an image that no canary has enrolled from yet. It is set by the
@@ -96,14 +98,14 @@ func (c *Cloud) findImage(ctx context.Context, image string, owners []string) (t
 	}
 	out, err := c.ec2.DescribeImages(ctx, in)
 	if err != nil {
-		return types.Image{}, fmt.Errorf("describe images: %w", translate(err))
+		return types.Image{}, fmt.Errorf("describe images: %w", settled(err))
 	}
 	found := out.Images
 	if len(in.ImageIds) == 0 { // one that is named is taken as it is: so is the canary's
 		found = slices.DeleteFunc(found, candidate)
 	}
 	if len(found) == 0 {
-		return types.Image{}, fmt.Errorf("%w %s of %s: ortest image build makes one, or configure another", errNoImage, image, strings.Join(owners, ", "))
+		return types.Image{}, fmt.Errorf("%w: %w %s of %s: ortest image build makes one, or configure another", runnerfleet.ErrRejected, errNoImage, image, strings.Join(owners, ", "))
 	}
 	newest := slices.MaxFunc(found, func(a, b types.Image) int {
 		return cmp.Or(cmp.Compare(aws.ToString(a.CreationDate), aws.ToString(b.CreationDate)), cmp.Compare(aws.ToString(a.Name), aws.ToString(b.Name)))

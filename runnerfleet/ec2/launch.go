@@ -66,7 +66,7 @@ func (c *Cloud) Prepare(ctx context.Context, l runnerfleet.Launch) (string, erro
 func (c *Cloud) order(ctx context.Context, l runnerfleet.Launch) (o order, err error) {
 	a, ok := c.cfg.Arches[l.Arch]
 	if !ok {
-		return o, fmt.Errorf("prepare launch: arch %q is not configured", l.Arch)
+		return o, fmt.Errorf("prepare launch: %w: arch %q is not configured: add it to fleet.ec2.images", runnerfleet.ErrRejected, l.Arch)
 	}
 	if l.Type != "" {
 		a.Types = []string{l.Type}
@@ -86,13 +86,13 @@ func (c *Cloud) order(ctx context.Context, l runnerfleet.Launch) (o order, err e
 			o.Asks = append(o.Asks, ask{m, offers[:1]})
 		case err == nil:
 			o.Asks = append(o.Asks, ask{m, offers})
-		case !errors.Is(err, runnerfleet.ErrCapacity):
+		case !errors.Is(err, runnerfleet.ErrCapacity) && !errors.Is(err, runnerfleet.ErrRejected):
 			return o, fmt.Errorf("prepare launch: %w", err)
 		}
 		none = append(none, err)
 	}
 	if len(o.Asks) == 0 {
-		return o, fmt.Errorf("prepare launch: %w", errors.Join(none...))
+		return o, fmt.Errorf("prepare launch: %w", errors.Join(none...)) // capacity, if one of them says so
 	}
 	return o, nil
 }
@@ -196,18 +196,18 @@ func (c *Cloud) buy(ctx context.Context, l runnerfleet.Launch, template string, 
 // unserved makes one error of what the offers answered. It is a matter of capacity
 // when one of them says so: then another market or moment may serve.
 func unserved(instance string, all []types.CreateFleetError) error {
-	why := errors.New("AWS gave no machine and no reason")
-	capacity := len(all) == 0
-	for _, e := range all {
-		code := aws.ToString(e.ErrorCode)
-		short := errors.Is(meaning(code), runnerfleet.ErrCapacity)
-		if short || !capacity {
-			why = fmt.Errorf("%s: %s", code, aws.ToString(e.ErrorMessage))
+	why := fmt.Errorf("%w: AWS gave no machine and no reason", runnerfleet.ErrCapacity)
+	for i, e := range all {
+		code, message := aws.ToString(e.ErrorCode), aws.ToString(e.ErrorMessage)
+		says := meaning(code)
+		switch {
+		case errors.Is(says, runnerfleet.ErrCapacity):
+			return fmt.Errorf("create fleet for %s: %w: %s: %s", instance, says, code, message)
+		case says != nil: // the launch stays settled: the fleet that was made is AWS's last word on its token
+			why = fmt.Errorf("%w: %w: %s: %s", runnerfleet.ErrCapacity, says, code, message)
+		case i == 0:
+			why = rejection(code, message)
 		}
-		capacity = capacity || short
-	}
-	if capacity {
-		return fmt.Errorf("create fleet for %s: %w: %w", instance, runnerfleet.ErrCapacity, why)
 	}
 	return fmt.Errorf("create fleet for %s: %w", instance, why)
 }

@@ -89,10 +89,15 @@ func (q *quotas) fitting(ctx context.Context, m market, of []string) ([]string, 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var fit []string
+	ever := false // where nothing else is running
 	for _, t := range of {
+		ever = ever || !standard(t) || q.size[t] <= max
 		if !standard(t) || q.used[m]+q.size[t] <= max {
 			fit = append(fit, t)
 		}
+	}
+	if !ever {
+		return nil, fmt.Errorf("%w: the %s quota of %d vCPUs (%s) is too small for %s: ask AWS for more", runnerfleet.ErrRejected, m, max, quotaCodes[m], strings.Join(of, ", "))
 	}
 	if len(fit) == 0 {
 		return nil, fmt.Errorf("%w: the %s quota of %d vCPUs (%s) is used up by %d", runnerfleet.ErrCapacity, m, max, quotaCodes[m], q.used[m])
@@ -143,7 +148,7 @@ func (q *quotas) learn(ctx context.Context, of []string) error {
 	}
 	out, err := q.ec2.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{InstanceTypes: ask})
 	if err != nil {
-		return fmt.Errorf("describe instance types: %w", translate(err))
+		return fmt.Errorf("describe instance types: %w", settled(err))
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -142,7 +142,7 @@ const noTemplate = "InvalidLaunchTemplateId.NotFound"
 // no capacity.
 func (c *Cloud) anew(err error, template string) error {
 	if !isCode(err, noTemplate) {
-		return translate(err)
+		return settled(err)
 	}
 	c.templates.forget(template)
 	return fmt.Errorf("%w: %w", runnerfleet.ErrCapacity, err)
@@ -159,11 +159,11 @@ func (c *Cloud) makeTemplate(ctx context.Context, name string, data *types.Reque
 		return aws.ToString(out.LaunchTemplate.LaunchTemplateId), nil
 	}
 	if !isCode(err, "InvalidLaunchTemplateName.AlreadyExistsException") {
-		return "", fmt.Errorf("create launch template: %w", translate(err))
+		return "", fmt.Errorf("create launch template: %w", settled(err))
 	}
 	have, err := c.ec2.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{name}})
 	if err != nil {
-		return "", fmt.Errorf("describe launch template: %w", translate(err))
+		return "", fmt.Errorf("describe launch template: %w", settled(err))
 	}
 	for _, t := range have.LaunchTemplates {
 		return aws.ToString(t.LaunchTemplateId), nil
@@ -243,7 +243,7 @@ func (c *Cloud) imageQuery(ctx context.Context, image string, owners []string) (
 	if name, ok := strings.CutPrefix(image, "ssm:"); ok {
 		out, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})
 		if err != nil {
-			return nil, fmt.Errorf("get parameter %s: %w", name, translate(err))
+			return nil, fmt.Errorf("get parameter %s: %w", name, settled(err))
 		}
 		image = aws.ToString(out.Parameter.Value)
 	}
