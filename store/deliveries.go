@@ -35,8 +35,12 @@ func (s *Store) AddDelivery(ctx context.Context, d bot.Delivery) (fresh bool, er
 	return fresh, nil
 }
 
-// Delivery returns a stored delivery, or bot.ErrNotFound.
+// Delivery returns a stored delivery, or bot.ErrNotFound. One that this process took
+// in a moment ago has no outcome yet, even where another process has just given it one.
 func (s *Store) Delivery(ctx context.Context, guid string) (bot.Delivery, error) {
+	if d, ok := s.nearby.Load(guid); ok {
+		return d.(bot.Delivery), nil
+	}
 	d := bot.Delivery{GUID: guid}
 	var at int64
 	const query = `SELECT event, payload, received_at, outcome FROM deliveries WHERE guid = $1`
@@ -58,11 +62,7 @@ func (s *Store) FinishDelivery(ctx context.Context, guid, outcome string) error 
 	if outcome == "" {
 		return fmt.Errorf("finish delivery %s: no outcome given", guid)
 	}
-	ok, err := changed(s.engine.execute(ctx, `UPDATE deliveries SET outcome = $1 WHERE guid = $2`, outcome, guid))
-	if err == nil && !ok {
-		err = bot.ErrNotFound
-	}
-	if err = s.engine.explain(err); err != nil {
+	if err := s.finish(ctx, guid, outcome); err != nil {
 		return fmt.Errorf("finish delivery %s: %w", guid, err)
 	}
 	return nil

@@ -23,10 +23,9 @@ type engine interface {
 	migrating(ctx context.Context) (release func() error, err error)
 	// write runs do in a transaction of its own, or undoes it.
 	write(ctx context.Context, do func(tx *sql.Tx) error) error
-	// hasty is write for what outlives this process, and the machine's power a moment later.
-	hasty(ctx context.Context, do func(tx *sql.Tx) error) error
-	// execute is hasty with one statement.
-	execute(ctx context.Context, query string, args ...any) (sql.Result, error)
+	// statement runs one, made as late as can be, and returns how many rows it changed.
+	// It outlives this process at once, and the machine's power a moment later.
+	statement(ctx context.Context, make func() (query string, args []any)) (rows int64, err error)
 	// hold keeps a row from being changed by others until the transaction ends.
 	hold(ctx context.Context, tx *sql.Tx, query string, args ...any) error
 	// work takes the right to work jobs until release.

@@ -108,14 +108,15 @@ func (s *Store) flush(ctx context.Context) {
 	pause(ctx, s.intake.delay(time.Now()))
 	for more := true; more; {
 		var together []*arrival
-		err := s.hasty(ctx, func(tx *sql.Tx) error {
-			if together == nil { // as late as can be: those that came while others were stored are with it
-				together = s.intake.take()
-			}
-			return s.addDeliveries(ctx, tx, together)
+		rows, err := s.statement(ctx, func() (string, []any) {
+			together = s.intake.take()
+			return insertDeliveries(together)
 		})
 		if together == nil { // not even begun
 			together = s.intake.take()
+		}
+		if err == nil {
+			err = s.sift(ctx, together, rows)
 		}
 		for _, a := range together {
 			a.err = err
@@ -130,46 +131,47 @@ func (s *Store) flush(ctx context.Context) {
 	}
 }
 
-func (s *Store) addDeliveries(ctx context.Context, tx *sql.Tx, all []*arrival) error {
+func insertDeliveries(all []*arrival) (query string, args []any) {
 	const columns = 4
-	values := make([]any, 0, columns*len(all))
+	args = make([]any, 0, columns*len(all))
 	for _, a := range all {
-		values = append(values, a.GUID, a.Event, a.Payload, micros(a.ReceivedAt))
+		args = append(args, a.GUID, a.Event, a.Payload, micros(a.ReceivedAt))
 	}
-	insert := `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ` + places(len(all), columns) +
-		` ON CONFLICT (guid) DO NOTHING RETURNING guid`
-	added, err := collect(ctx, tx, text, insert, values...)
-	if err != nil {
-		return err
-	}
-	fresh := make(map[string]bool, len(all))
-	for _, guid := range added {
-		fresh[guid] = true
+	return `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ` + places(len(all), columns) + ` ON CONFLICT (guid) DO NOTHING`, args
+}
+
+// sift marks those that are to be processed: what was added, and what was there
+// and has no outcome. It makes a job of them where nobody works in this process.
+func (s *Store) sift(ctx context.Context, all []*arrival, added int64) error {
+	var open map[string]bool // nil: all of them
+	if added < int64(len(all)) {
+		var err error
+		if open, err = s.unprocessed(ctx, all); err != nil {
+			return err
+		}
 	}
 	var job deliveryJob
 	for _, a := range all {
-		if a.fresh = fresh[a.GUID]; !a.fresh { // it was there: was it processed?
-			if a.fresh, err = unprocessed(ctx, tx, a.GUID); err != nil {
-				return err
-			}
-		}
-		if a.fresh {
+		if a.fresh = open == nil || open[a.GUID]; a.fresh {
 			job.GUIDs = append(job.GUIDs, a.GUID)
 		}
 	}
 	if len(job.GUIDs) == 0 || s.works.Load() {
 		return nil
 	}
-	return s.push(ctx, tx, job)
+	return s.write(ctx, func(tx *sql.Tx) error { return s.push(ctx, tx, job) })
 }
 
-// asker is a *sql.DB or a *sql.Tx.
-type asker interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func unprocessed(ctx context.Context, db asker, guid string) (is bool, err error) {
-	err = db.QueryRowContext(ctx, `SELECT outcome = '' FROM deliveries WHERE guid = $1`, guid).Scan(&is)
+func (s *Store) unprocessed(ctx context.Context, all []*arrival) (map[string]bool, error) {
+	guids := make([]any, len(all))
+	for i, a := range all {
+		guids[i] = a.GUID
+	}
+	open, err := collect(ctx, s.read, text, `SELECT guid FROM deliveries WHERE outcome = '' AND guid IN `+places(1, len(all)), guids...)
+	is := make(map[string]bool, len(open))
+	for _, guid := range open {
+		is[guid] = true
+	}
 	return is, err
 }
 

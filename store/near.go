@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"sync"
 	"time"
+
+	"github.com/ortest/ortest/bot"
 )
 
 // near works deliveries in the process that took them in, without a job for each:
@@ -24,8 +26,8 @@ func (w *deliveryWorker) near(ctx context.Context) {
 				select {
 				case <-ctx.Done():
 					return
-				case guid := <-w.store.near:
-					w.first(working, guid)
+				case d := <-w.store.near:
+					w.first(working, d)
 				}
 			}
 		})
@@ -40,22 +42,25 @@ func (s *Store) hand(all []*arrival) {
 			continue
 		}
 		select {
-		case s.near <- a.GUID:
+		case s.near <- a.Delivery:
 		default:
 		}
 	}
 }
 
 // first works a delivery once; the queue has the patience for what did not work.
-func (w *deliveryWorker) first(ctx context.Context, guid string) {
+func (w *deliveryWorker) first(ctx context.Context, d bot.Delivery) {
 	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
 	defer cancel()
 	const noJob = 0
+	guid := d.GUID
 	key := "delivery " + guid
 	if !w.turns.begin(key, noJob, time.Now()) {
 		return
 	}
+	w.store.nearby.Store(guid, d)
 	err := guarded(func() error { return w.do(ctx, guid) })
+	w.store.nearby.Delete(guid)
 	_, again := w.turns.end(key, noJob, time.Now(), false)
 	if err == nil && !again {
 		return

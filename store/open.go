@@ -57,11 +57,13 @@ func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return s.engine.explain(s.engine.write(ctx, do))
 }
 
-// hasty is write for what outlives this process at once, and the loss of the
+// statement is write for what outlives this process at once, and the loss of the
 // machine's power only when it is on the disk: within a second, and before
 // anything that is written later. It is for what comes again when it is lost.
-func (s *Store) hasty(ctx context.Context, do func(tx *sql.Tx) error) error {
-	return s.engine.explain(s.engine.hasty(ctx, do))
+// It asks the database once, where a transaction asks it three times.
+func (s *Store) statement(ctx context.Context, make func() (query string, args []any)) (rows int64, err error) {
+	rows, err = s.engine.statement(ctx, make)
+	return rows, s.engine.explain(err)
 }
 
 // execute writes one statement and reports whether it changed a row.

@@ -20,6 +20,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/ortest/ortest/bot"
 )
 
 // applicationID marks the file as ours in SQLite's header: "orts".
@@ -73,7 +75,7 @@ func openLite(ctx context.Context, cfg Config) (*Store, error) {
 	if e.file, err = os.Stat(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), e.close())
 	}
-	return &Store{db: db, read: read, engine: e, intake: newIntake(), near: make(chan string, mostWaiting), name: path, log: cfg.Log}, nil
+	return &Store{db: db, read: read, engine: e, intake: newIntake(), near: make(chan bot.Delivery, mostWaiting), name: path, log: cfg.Log}, nil
 }
 
 func (s *lite) dialect() goose.Dialect              { return goose.DialectSQLite3 }
@@ -119,12 +121,13 @@ func (s *lite) work(ctx context.Context) (func() error, error) {
 	}, nil
 }
 
-func (s *lite) execute(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
+func (s *lite) statement(ctx context.Context, make func() (query string, args []any)) (rows int64, err error) {
 	err = s.hasty(ctx, func(tx *sql.Tx) error {
-		res, err = tx.ExecContext(ctx, query, args...)
+		query, args := make()
+		rows, err = affected(tx.ExecContext(ctx, query, args...))
 		return err
 	})
-	return res, err
+	return rows, err
 }
 
 // hold has nothing to do: whoever writes is alone.

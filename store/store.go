@@ -22,10 +22,13 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
+
+	"github.com/ortest/ortest/bot"
 )
 
 // Config says where the database is.
@@ -46,7 +49,9 @@ type Store struct {
 	read   *sql.DB // connections that see what was committed, and hold up no write
 	engine engine
 	intake *intake
-	near   chan string            // GUIDs of deliveries that Work has yet to see
+	near   chan bot.Delivery // those that Work has yet to see
+	nearby sync.Map          // GUID to bot.Delivery: those that Work is about to process
+	ends   outcomes
 	works  atomic.Bool            // Work is under way in this process
 	jobs   *river.Client[*sql.Tx] // only inserts; Work has a client of its own
 	name   string                 // the file, or the URL without what is secret
@@ -101,11 +106,15 @@ func fromMicros(n int64) time.Time {
 
 // changed reports whether a statement changed a row.
 func changed(res sql.Result, err error) (bool, error) {
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
+	n, err := affected(res, err)
 	return n > 0, err
+}
+
+func affected(res sql.Result, err error) (rows int64, _ error) {
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // plain is text as PostgreSQL takes it: UTF-8 without NUL.

@@ -134,7 +134,8 @@ func (s *Store) worker(h Handlers, t *turns, deliveries *deliveryWorker) (worker
 
 // drive clears the mark first: what changes from now on needs another job.
 func (s *Store) drive(ctx context.Context, j driveJob, h Handlers) error {
-	if _, err := s.engine.execute(ctx, `UPDATE drives SET queued = 0 WHERE run = $1`, j.Run); err != nil {
+	begin := func() (string, []any) { return `UPDATE drives SET queued = 0 WHERE run = $1`, []any{j.Run} }
+	if _, err := s.statement(ctx, begin); err != nil {
 		return fmt.Errorf("begin drive: %w", err)
 	}
 	var state string

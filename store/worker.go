@@ -115,7 +115,8 @@ func (w *deliveryWorker) one(ctx context.Context, guid string, job int64) time.D
 // try works a delivery, if it is not processed yet.
 func (w *deliveryWorker) try(ctx context.Context, guid string) error {
 	return guarded(func() error {
-		open, err := unprocessed(ctx, w.store.read, guid)
+		var open bool
+		err := w.store.read.QueryRowContext(ctx, `SELECT outcome = '' FROM deliveries WHERE guid = $1`, guid).Scan(&open)
 		if err != nil || !open {
 			return err
 		}
