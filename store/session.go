@@ -17,6 +17,7 @@ const (
 	askEvery    = time.Second           // and so long, with askWithin, when it only fell silent
 	askWithin   = 5 * time.Second       // what takes longer counts as lost
 	leadEvery   = time.Second           // a process asks whether it may lead
+	leadAfter   = 10 * watchEvery       // and leads so long after another may have
 	migrateWait = time.Minute           // for another process that migrates
 )
 
@@ -32,9 +33,12 @@ type session struct {
 	log  *slog.Logger
 	mu   sync.Mutex
 	conn *pgx.Conn // nil while there is none; it is no pool's, whose next user would have the locks
-	held map[string]context.CancelCauseFunc
+	held map[string]*right
 	stop context.CancelFunc // of the watch
 }
+
+// right is what ends the context of one that was taken.
+type right struct{ end context.CancelCauseFunc }
 
 // take takes the right to a key, or returns errBusy. The context ends when the
 // right is lost or the one given ends.
@@ -57,17 +61,18 @@ func (s *session) take(ctx context.Context, key string) (owned context.Context, 
 	if !got {
 		return nil, nil, errBusy
 	}
-	owned, cancel := context.WithCancelCause(ctx)
-	s.held[key] = cancel
-	return owned, func() { s.release(key, cancel) }, nil
+	owned, end := context.WithCancelCause(ctx)
+	r := &right{end}
+	s.held[key] = r
+	return owned, func() { s.release(key, r) }, nil
 }
 
-func (s *session) release(key string, cancel context.CancelCauseFunc) {
-	cancel(nil)
+func (s *session) release(key string, r *right) {
+	r.end(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[key] == nil {
-		return // lost, with the connection
+	if s.held[key] != r {
+		return // lost, with the connection; another may have it by now
 	}
 	delete(s.held, key)
 	_ = s.ask(context.Background(), func(ctx context.Context) error { // an error loses the connection, and the lock with it
@@ -135,8 +140,8 @@ func (s *session) ask(ctx context.Context, do func(ctx context.Context) error) e
 }
 
 func (s *session) drop(cause error) {
-	for key, cancel := range s.held {
-		cancel(cause)
+	for key, r := range s.held {
+		r.end(cause)
 		delete(s.held, key)
 	}
 	if s.conn == nil {
@@ -189,12 +194,15 @@ func (e *pg) lead(ctx context.Context, do func(ctx context.Context) error) error
 		switch {
 		case err == nil:
 			if others { // the one before may only be about to notice that it leads no more
-				pause(owned, 4*watchEvery)
+				pause(owned, leadAfter)
 			}
-			e.log.Info("this process leads")
-			go e.listen(owned)
-			err = do(owned)
+			if owned.Err() == nil {
+				e.log.Info("this process leads")
+				go e.listen(owned)
+				err = do(owned)
+			}
 			lost := owned.Err() != nil && ctx.Err() == nil
+			others = others || lost
 			release()
 			if err != nil && !lost {
 				return err

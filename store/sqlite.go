@@ -42,6 +42,7 @@ type lite struct {
 	file     os.FileInfo // at the path when it was opened
 	log      *slog.Logger
 	call     atomic.Pointer[func()] // what wake calls
+	held     sync.Map               // what somebody is alone with, by key
 }
 
 func openLite(ctx context.Context, cfg Config) (*Store, error) {
@@ -136,8 +137,12 @@ func (s *lite) hold(context.Context, *sql.Tx, string, ...any) error { return nil
 // lead is for whoever works, who is alone.
 func (s *lite) lead(ctx context.Context, do func(ctx context.Context) error) error { return do(ctx) }
 
-func (s *lite) own(ctx context.Context, _ string) (context.Context, func(), error) {
-	return ctx, func() {}, nil
+// own is a matter of this process: no other works the file.
+func (s *lite) own(ctx context.Context, key string) (context.Context, func(), error) {
+	if _, held := s.held.LoadOrStore(key, true); held {
+		return nil, nil, errBusy
+	}
+	return ctx, func() { s.held.Delete(key) }, nil
 }
 
 func (s *lite) wake() {

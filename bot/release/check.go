@@ -29,8 +29,21 @@ func (r *Releases) pageOf(repo bot.Repo, ref string) string {
 	return r.URL + "/releases/" + repo.String() + "/" + url.PathEscape(ref)
 }
 
-// show keeps the head's check run up to date: it looks for it before it makes one.
+// showing is what a process has shown of a ref, and the mark that it left with that.
+type showing struct {
+	check string
+	mark  int64
+}
+
+// show keeps the head's check run up to date. It is alone with that: two that see no
+// check run would make two.
 func (r *Releases) show(ctx context.Context, repo bot.Repo, rule Rule, ref Ref) error {
+	return r.Alone(ctx, shownMark(repo, ref.Name), func(ctx context.Context) error { return r.showAlone(ctx, repo, rule, ref) })
+}
+
+// showAlone writes the check run unless this process was the last to show anything, and
+// has shown the same. It looks for it before it makes one.
+func (r *Releases) showAlone(ctx context.Context, repo bot.Repo, rule Rule, ref Ref) error {
 	t, err := r.table(ctx, repo, rule, ref)
 	if err != nil {
 		return err
@@ -39,14 +52,23 @@ func (r *Releases) show(ctx context.Context, repo bot.Repo, rule Rule, ref Ref) 
 		return nil
 	}
 	check := r.check(repo, t)
-	shown := fmt.Sprintf("%+v", check)
-	name := repo.String() + " " + ref.Name
+	name := shownMark(repo, ref.Name)
+	last, err := r.Bot.Store.Mark(ctx, name)
+	if err != nil {
+		return err
+	}
+	shown := showing{fmt.Sprintf("%+v", check), last.UnixMicro()}
 	r.mu.Lock()
 	same := r.shown[name] == shown
 	r.mu.Unlock()
 	if same {
 		return nil
 	}
+	now := r.Bot.Now()
+	if err := r.Bot.Store.SetMark(ctx, name, now); err != nil { // at first: what is cut off after it is shown again
+		return err
+	}
+	shown.mark = now.UnixMicro()
 	there, err := r.Forge.CheckRuns(ctx, repo, ref.Head)
 	if err != nil {
 		return err
@@ -67,10 +89,15 @@ func (r *Releases) show(ctx context.Context, repo bot.Repo, rule Rule, ref Ref) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.shown == nil {
-		r.shown = make(map[string]string)
+		r.shown = make(map[string]showing)
 	}
 	r.shown[name] = shown
 	return nil
+}
+
+// shownMark says when a ref was shown last, by whichever process.
+func shownMark(repo bot.Repo, ref string) string {
+	return "release shown " + strings.ToLower(repo.String()) + " " + ref
 }
 
 func (r *Releases) check(repo bot.Repo, t Table) bot.CheckRun {
@@ -152,20 +179,26 @@ func (r *Releases) press(ctx context.Context, e bot.ButtonEvent, guid string) (o
 	if !ok {
 		return "ignored: no rule is about " + name, nil
 	}
-	r.busy.Lock()
-	defer r.busy.Unlock()
-	t, err := r.table(ctx, e.Repo, rule, ref)
+	err = r.starting(ctx, e.Repo, func(ctx context.Context) error {
+		outcome, err = r.obey(ctx, pressed{e, guid, ref}, rule)
+		return err
+	})
+	return outcome, err
+}
+
+// obey does what a button of the one who may press it asks for.
+func (r *Releases) obey(ctx context.Context, p pressed, rule Rule) (outcome string, err error) {
+	t, err := r.table(ctx, p.Repo, rule, p.ref)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case t.State == "running":
 		return "refused: the release is running", nil
-	case len(t.runs) > 0 && t.runs[0].Head != e.Head:
+	case len(t.runs) > 0 && t.runs[0].Head != p.Head:
 		return "refused: the branch has moved", nil
 	}
-	p := pressed{e, guid, ref}
-	switch e.Action {
+	switch p.Action {
 	case overrideFails:
 		err = r.override(ctx, p, rule, t)
 	case startStage:
@@ -176,7 +209,7 @@ func (r *Releases) press(ctx context.Context, e bot.ButtonEvent, guid string) (o
 	if err != nil {
 		return "", err
 	}
-	return "release " + e.Action, r.show(ctx, e.Repo, rule, ref)
+	return "release " + p.Action, r.show(ctx, p.Repo, rule, p.ref)
 }
 
 // pressed is a button, and the delivery that told of it.

@@ -45,12 +45,19 @@ type Releases struct {
 	// Push reads a push webhook: the repository and the ref that has moved. It says
 	// where to look, not what is true.
 	Push func(payload []byte) (bot.Repo, string, error)
-	URL  string // of our own pages, without a trailing slash
-	Log  *slog.Logger
+	// Alone calls do while nobody else, in any process, does something by the same key.
+	Alone func(ctx context.Context, key string, do func(ctx context.Context) error) error
+	URL   string // of our own pages, without a trailing slash
+	Log   *slog.Logger
 
 	mu    sync.Mutex
-	shown map[string]string // per ref: what its check run shows, as far as this process knows
-	busy  sync.Mutex        // one look at a ref at a time
+	shown map[string]showing // per ref: what this process has shown last
+}
+
+// starting calls do while nobody else starts or ends runs of a repository's releases:
+// whoever does has seen what the one before did, and no older commits than that one.
+func (r *Releases) starting(ctx context.Context, repo bot.Repo, do func(ctx context.Context) error) error {
+	return r.Alone(ctx, "release "+strings.ToLower(repo.String()), do)
 }
 
 // author is who a release's runs are of.
@@ -118,8 +125,6 @@ func (r *Releases) Driven(ctx context.Context, run string) error {
 		return err
 	}
 	ref.Head = newest[0].Head
-	r.busy.Lock() // two that see no check run would make two
-	defer r.busy.Unlock()
 	return r.show(ctx, one.Repo, rule, ref)
 }
 
@@ -148,6 +153,10 @@ func (r *Releases) repository(ctx context.Context, repo bot.Repo) error {
 	if !about {
 		return nil
 	}
+	return r.starting(ctx, repo, func(ctx context.Context) error { return r.refs(ctx, repo) })
+}
+
+func (r *Releases) refs(ctx context.Context, repo bot.Repo) error {
 	refs, err := r.Forge.Refs(ctx, repo)
 	if err != nil {
 		return fmt.Errorf("releases of %s: %w", repo, err)
@@ -195,8 +204,6 @@ func (r *Releases) first(ctx context.Context, repo bot.Repo, refs []Ref) (bool, 
 // look starts the runs of a ref that are due, ends those of older commits, and
 // shows what it comes to.
 func (r *Releases) look(ctx context.Context, repo bot.Repo, rule Rule, ref Ref) error {
-	r.busy.Lock()
-	defer r.busy.Unlock()
 	if why := r.closed(); why != "" {
 		return nil // the sweep after it will look again
 	}

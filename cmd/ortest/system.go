@@ -125,7 +125,7 @@ func (s *system) build(cfg systemConfig) error {
 	if rules == nil {
 		rules = func() []releases.Rule { return nil }
 	}
-	s.releases = &releases.Releases{Bot: s.bot, Forge: forge, Rules: rules, Push: github.Pushed, URL: cfg.URL, Log: cfg.Log}
+	s.releases = &releases.Releases{Bot: s.bot, Forge: forge, Rules: rules, Push: github.Pushed, Alone: s.store.Alone, URL: cfg.URL, Log: cfg.Log}
 	s.http.Handle("GET /releases/", web.Releases(web.ReleaseConfig{Table: s.releases.Table, Log: cfg.Log}))
 	pages := web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log}
 	if cfg.Pages != nil {

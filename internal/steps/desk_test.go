@@ -210,6 +210,29 @@ func (d *desk) Run(_ context.Context, id string) (r bot.Run, err error) {
 	})
 }
 
+func (d *desk) Piece(ctx context.Context, run, id string) (bot.Piece, error) {
+	r, err := d.Run(ctx, run)
+	if err == nil && r.Piece(id) == nil {
+		err = bot.ErrNotFound
+	}
+	if err != nil {
+		return bot.Piece{}, err
+	}
+	return *r.Piece(id), nil
+}
+
+func (d *desk) RunOf(_ context.Context, repo bot.Repo, workflowRun int64) (run string, err error) {
+	return run, d.reads(func() error {
+		for _, r := range d.runs {
+			if r.Repo == repo && slices.ContainsFunc(r.Dispatch, func(o bot.Dispatch) bool { return o.WorkflowRun == workflowRun }) {
+				run = r.ID
+				return nil
+			}
+		}
+		return bot.ErrNotFound
+	})
+}
+
 // clone shares nothing that anybody changes.
 func clone(r bot.Run) bot.Run {
 	r.Pieces, r.Dispatch, r.Checks = slices.Clone(r.Pieces), slices.Clone(r.Dispatch), slices.Clone(r.Checks)

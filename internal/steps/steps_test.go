@@ -3,6 +3,7 @@ package steps
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ type story struct {
 	parts    []part
 	fails    func(job runnerfleet.Assignment) bool // nil: nothing does
 	deaf     bool                                  // every webhook is lost
+	refused  bool                                  // every webhook fails at first, and comes again when somebody asks for it
 	slow     bool                                  // a file takes a while
 	lost     int                                   // which machine dies in its first piece, from 1
 	rules    []release.Rule
@@ -68,6 +70,11 @@ func begun(n int) func(w *world) bool {
 }
 
 func says(login, body string) func(w *world) { return func(w *world) { w.say(login, body) } }
+
+func pushRelease(w *world) {
+	w.forge.branches["release"] = strings.Repeat("e", 40)
+	w.emit("push", bot.Event{})
+}
 
 func failsIn(run string, goals ...string) func(runnerfleet.Assignment) bool {
 	return func(job runnerfleet.Assignment) bool {
@@ -131,10 +138,24 @@ var stories = []story{
 		{atOnce, says(maintainer, "/ortest t-hello")},
 	}},
 	{name: "a release branch is pushed", ends: "run 1 closed", rules: []release.Rule{{Branches: []string{"release"}, Targets: []string{"t-hello"}}}, parts: []part{
-		{atOnce, func(w *world) {
-			w.forge.branches["release"] = strings.Repeat("e", 40)
-			w.emit("push", bot.Event{})
+		{atOnce, pushRelease},
+	}},
+	{after: true, name: "a held stage of a release is started by its button", ends: "run 2 closed tv-hello pass", fails: failsIn("1", "t-hello"),
+		rules: []release.Rule{{Branches: []string{"release"}, Targets: []string{"t-hello", "tv-hello"}}}, parts: []part{
+			{atOnce, pushRelease},
+			{closed(1), func(w *world) { w.press(release.CheckName, "release_stage") }},
 		}},
+	{after: true, name: "the failures of a release are overridden", ends: "check ortest / release of release release: completed success", fails: failsIn("1", "t-hello"),
+		rules: []release.Rule{{Branches: []string{"release"}, Targets: []string{"t-hello"}}}, parts: []part{
+			{atOnce, pushRelease},
+			{closed(1), func(w *world) { w.press(release.CheckName, "release_override") }},
+		}},
+	{name: "every webhook is refused and comes again", ends: "run 1 closed", refused: true, parts: []part{
+		{atOnce, says(maintainer, "/ortest t-hello\n/ortest nonsense")},
+	}},
+	{after: true, name: "a click that was refused comes again", ends: "made pull ortest/expect", refused: true, fails: failsIn("1", "t-hello"), parts: []part{
+		{atOnce, says(maintainer, "/ortest t-hello")},
+		{closed(1), func(w *world) { w.press("ortest / t-hello", "propose_expect") }},
 	}},
 	{after: true, name: "the comment is deleted", ends: "run 1 closed", parts: []part{
 		{atOnce, says(maintainer, "/ortest t-hello")},
@@ -148,6 +169,8 @@ var stories = []story{
 		}},
 	}},
 }
+
+var times = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
 // outcome is all that is to be the same however often the bot died.
 func (w *world) outcome() string {
@@ -184,7 +207,7 @@ func (w *world) outcome() string {
 		lines = append(lines, fmt.Sprintf("check %s of %s: %s %s", c.Name, c.External, c.Status, c.Conclusion))
 	}
 	slices.Sort(lines)
-	return s.String() + strings.Join(lines, "\n")
+	return s.String() + times.ReplaceAllString(strings.Join(lines, "\n"), "a time")
 }
 
 func first(body string) string {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/bot"
+	"github.com/ortest/ortest/bot/github"
 	"github.com/ortest/ortest/bot/release"
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
@@ -38,22 +39,25 @@ type world struct {
 	machines []*machine
 	cat      *catalog.Catalog
 	settings bot.Settings
-	outbox   []bot.Delivery // webhooks that GitHub could not deliver yet
+	outbox   []bot.Delivery // webhooks that GitHub is to send, or could not deliver yet
 	guid     int
-	told     int // how many parts of the story have happened
-	last     int // how much was done before the last of them
+	failed   []failure      // webhooks that came to nothing, as GitHub lists them
+	asked    map[string]int // how often each was asked for again
+	told     int            // how many parts of the story have happened
+	last     int            // how much was done before the last of them
 	now      time.Duration
 	lives    int
 
 	bot      *bot.Bot
 	releases *release.Releases
+	hub      *github.Forge
 	fleet    *runnerfleet.Fleet
 	api      *runnerfleet.API
 }
 
 func newWorld(t *testing.T, s story, cat *catalog.Catalog) *world {
 	l := new(life)
-	w := &world{t: t, story: s, life: l, desk: newDesk(l), cat: cat}
+	w := &world{t: t, story: s, life: l, desk: newDesk(l), cat: cat, asked: make(map[string]int)}
 	w.forge = &forge{
 		life: l, emit: w.emit, head: strings.Repeat("a", 40), reactions: make(map[string]bool), made: make(map[string]int), begun: make(map[string]int),
 		branches: map[string]string{"master": strings.Repeat("d", 40)},
@@ -81,8 +85,10 @@ func (w *world) begin() {
 	}
 	w.releases = &release.Releases{
 		Bot: w.bot, Forge: w.forge, Rules: func() []release.Rule { return w.story.rules }, URL: w.bot.URL, Log: log,
-		Push: func([]byte) (bot.Repo, string, error) { return repo, "release", nil },
+		Alone: func(ctx context.Context, _ string, do func(context.Context) error) error { return do(ctx) }, // one process lives
+		Push:  func([]byte) (bot.Repo, string, error) { return repo, "release", nil },
 	}
+	w.hub = w.newHub(log)
 	w.fleet = &runnerfleet.Fleet{
 		Cloud: (*cloud)(w), Store: w.desk, Work: w.bot, URL: w.bot.URL, Key: make([]byte, 32), Interval: tick, Log: log,
 		Limits: runnerfleet.Limits{MaxInstances: 20, MaxAge: 3 * time.Hour, BootGrace: 10 * time.Minute, Silence: 2 * time.Minute, Settle: 30 * time.Second},
@@ -111,8 +117,12 @@ func (w *world) say(login, body string) {
 // press presses a button of a check run that is over.
 func (w *world) press(check, action string) {
 	i := slices.IndexFunc(w.forge.checks, func(c bot.CheckRun) bool { return c.Name == check })
+	head := w.forge.head
+	if check == release.CheckName {
+		head = w.forge.branches["release"]
+	}
 	w.emit("check_run", bot.Event{Button: &bot.ButtonEvent{
-		Repo: repo, Action: action, Check: check, Run: w.forge.checks[i].External, Head: w.forge.head, Sender: maintainer, At: time.Now(),
+		Repo: repo, Action: action, Check: check, Run: w.forge.checks[i].External, Head: head, Sender: maintainer, At: time.Now(),
 	}})
 }
 
@@ -144,13 +154,7 @@ func (w *world) live() {
 
 // work is what a process does by itself.
 func (w *world) work(ctx context.Context) {
-	left := w.outbox[:0]
-	for _, d := range w.outbox {
-		if _, err := w.desk.AddDelivery(ctx, d); err != nil {
-			left = append(left, d)
-		}
-	}
-	w.outbox = left
+	w.deliver(ctx)
 	for i := range w.guid {
 		guid := fmt.Sprintf("g%d", i+1)
 		if d, stored := w.desk.deliveries[guid]; stored && d.Outcome == "" {
@@ -170,6 +174,9 @@ func (w *world) work(ctx context.Context) {
 }
 
 func (w *world) sweep(ctx context.Context) {
+	if w.story.refused { // elsewhere GitHub's list is empty
+		_ = w.hub.RedeliverFailed(ctx, w.desk)
+	}
 	_ = w.bot.Sweep(ctx)
 	_ = w.releases.Sweep(ctx)
 }
@@ -204,7 +211,8 @@ func (w *world) over() bool {
 		}
 	}
 	swept := !w.story.deaf || w.now%sweepEvery == 0 && len(w.desk.commands) > 0
-	return len(w.outbox) == 0 && swept && !slices.ContainsFunc(w.machines, func(m *machine) bool { return m.on || m.runner != nil })
+	came := w.story.deaf || len(w.desk.deliveries) == w.guid
+	return len(w.outbox) == 0 && came && swept && !slices.ContainsFunc(w.machines, func(m *machine) bool { return m.on || m.runner != nil })
 }
 
 // cloud launches machines in a world.
