@@ -19,16 +19,14 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/ortest/ortest/bot"
 )
 
 // poolSize is how many connections a process has when the URL does not say
 // (pool_max_conns): jobs, pages and webhooks at once, one for River to listen, one
 // for what it alone may do and one to hear what it is told as the one that leads.
 const poolSize = 16
-
-// quickSize is how many more there are for what waits for no disk: they keep
-// hundreds of outcomes a second out of the way of the webhooks.
-const quickSize = 2
 
 // leastPostgres is the oldest PostgreSQL that its makers still mend.
 const leastPostgres = 140000
@@ -40,7 +38,6 @@ const tries = 5
 type pg struct {
 	pool    *pgxpool.Pool
 	db      *sql.DB // over the pool
-	quick   *sql.DB // commits there do not wait for the server's disk
 	session session
 	bell    bell
 	log     *slog.Logger
@@ -71,15 +68,12 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", name, err)
 	}
-	quick := conn.Copy()
-	quick.RuntimeParams["synchronous_commit"] = "off"
-	e := &pg{pool: pool, db: stdlib.OpenDBFromPool(pool), quick: stdlib.OpenDB(*quick), log: cfg.Log}
-	e.quick.SetMaxOpenConns(quickSize)
+	e := &pg{pool: pool, db: stdlib.OpenDBFromPool(pool), log: cfg.Log}
 	e.session = session{conf: conn, log: cfg.Log, held: make(map[string]*right)}
 	if err := e.fits(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, e.explain(err)), e.close())
 	}
-	return &Store{db: e.db, read: e.db, engine: e, intake: newIntake(), near: make(chan string, mostWaiting), name: name, log: cfg.Log}, nil
+	return &Store{db: e.db, read: e.db, engine: e, intake: newIntake(), near: make(chan bot.Delivery, mostWaiting), name: name, log: cfg.Log}, nil
 }
 
 // fits refuses a server that would not keep what it is given, and a database
@@ -120,7 +114,7 @@ func (e *pg) worker(cfg *river.Config) (worker, error) {
 
 func (e *pg) close() error {
 	e.session.close()
-	err := errors.Join(e.quick.Close(), e.db.Close())
+	err := e.db.Close()
 	e.pool.Close()
 	return err
 }
@@ -139,23 +133,30 @@ func (e *pg) tables(ctx context.Context, names ...string) (n int, err error) {
 // write makes a change in a transaction of its own; PostgreSQL itself lets those
 // that come at once share a flush of its log.
 func (e *pg) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+	return again(func() error { return e.once(ctx, do) })
+}
+
+// statement is as durable as write: nobody waits for another's flush, and what the
+// server has not flushed its own end would lose, not only its machine's.
+func (e *pg) statement(ctx context.Context, make func() (query string, args []any)) (rows int64, err error) {
+	query, args := make()
+	err = again(func() error {
+		rows, err = affected(e.db.ExecContext(ctx, query, args...))
+		return err
+	})
+	return rows, err
+}
+
+// again does what PostgreSQL undid because of others.
+func again(do func() error) error {
 	for try := 1; ; try++ {
-		err := e.once(ctx, do)
+		err := do()
 		var coded *pgconn.PgError
 		// serialization_failure, deadlock_detected: nothing of it was done.
 		if try == tries || !errors.As(err, &coded) || coded.Code != "40001" && coded.Code != "40P01" {
 			return err
 		}
 	}
-}
-
-// hasty is write: nobody waits for another's flush, and what the server has not
-// flushed its own end would lose, not only its machine's.
-func (e *pg) hasty(ctx context.Context, do func(tx *sql.Tx) error) error { return e.write(ctx, do) }
-
-// execute asks the server once, where a transaction would ask it three times.
-func (e *pg) execute(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return e.quick.ExecContext(ctx, query, args...)
 }
 
 func (e *pg) once(ctx context.Context, do func(tx *sql.Tx) error) error {
