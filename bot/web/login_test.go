@@ -15,6 +15,7 @@ import (
 
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/internal/githubtest"
+	"github.com/ortest/ortest/internal/githubtest/contract"
 	"github.com/ortest/ortest/report"
 )
 
@@ -43,7 +44,7 @@ func newClub(t *testing.T) *club {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.gh.Close() })
-	gh = c.gh.Handler()
+	gh = contract.Handler(c.gh.Handler(), func(err error) { t.Error(err) })
 	for _, who := range []string{"ada", "mallory"} {
 		if _, err := c.gh.CreateUser(who, "User"); err != nil {
 			t.Fatal(err)

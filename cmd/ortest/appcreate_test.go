@@ -13,12 +13,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ortest/ortest/bot/github"
 	"github.com/ortest/ortest/internal/githubtest"
+	"github.com/ortest/ortest/internal/githubtest/contract"
 )
 
 // hub is a GitHub where ada sits at the browser.
@@ -44,7 +46,7 @@ func hub(t *testing.T) (*githubtest.Server, string) {
 		t.Fatal(err)
 	}
 	s.SignIn("ada")
-	gh = s.Handler()
+	gh = contract.Handler(s.Handler(), func(err error) { t.Error(err) })
 	return s, srv.URL
 }
 
@@ -140,8 +142,24 @@ func TestAnAppIsMade(t *testing.T) {
 	}
 }
 
-// doctorLikes opens a GitHub that has the App as it was made, and lets the doctor look.
+// doctorLikes lets the doctor look at the App as it was made, and at one that is not
+// sent what it should be.
 func doctorLikes(t *testing.T, c serveConfig) {
+	t.Helper()
+	for _, f := range doctorOn(t, c, "") {
+		if f.State != "ok" && f.Check != "deliveries" {
+			t.Errorf("the doctor says of a new App: %+v", f)
+		}
+	}
+	for _, f := range doctorOn(t, c, "pull_request_review") {
+		if f.Check == "events" && (f.State != "warn" || f.Says != "not subscribed: pull_request_review") {
+			t.Errorf("the doctor says of an event that is missing: %+v", f)
+		}
+	}
+}
+
+// doctorOn opens a GitHub that has the App without one event, and lets the doctor look.
+func doctorOn(t *testing.T, c serveConfig, lacks string) []finding {
 	t.Helper()
 	raw, err := os.ReadFile(c.GitHub.KeyFile)
 	if err != nil {
@@ -153,6 +171,7 @@ func doctorLikes(t *testing.T, c serveConfig) {
 		t.Fatal(err)
 	}
 	permissions, events := github.Needs(true, false)
+	events = slices.DeleteFunc(events, func(e string) bool { return e == lacks })
 	var gh http.Handler
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { gh.ServeHTTP(w, r) }))
 	t.Cleanup(srv.Close)
@@ -172,11 +191,7 @@ func doctorLikes(t *testing.T, c serveConfig) {
 	d := new(doctor)
 	d.secrets(c)
 	d.app(t.Context(), c, forge)
-	for _, f := range d.found {
-		if f.State != "ok" && f.Check != "deliveries" {
-			t.Errorf("the doctor says of a new App: %+v", f)
-		}
-	}
+	return d.found
 }
 
 func fetch(t *testing.T, client *http.Client, at string) string {

@@ -268,7 +268,7 @@ func (s *Server) getUser(w http.ResponseWriter, r *http.Request) {
 		if !found {
 			return notFound()
 		}
-		body = s.render(st).user(u)
+		body = s.render(st).profile(u)
 		return nil
 	})
 	if err != nil {

@@ -256,9 +256,22 @@ func (s *Server) listReactions(r *request) (reply, error) {
 	return rep, err
 }
 
-// createReaction adds a reaction; one that is there already is answered with
-// 200 instead of 201.
 func (s *Server) createReaction(r *request) (reply, error) {
+	return s.react(r, func(st *state, x *tx, add func(Comment) (Comment, bool)) error {
+		c, err := st.commentOf(r)
+		if err != nil {
+			return err
+		}
+		if c, fresh := add(c); fresh {
+			st.comments.put(x, c.ID, c)
+		}
+		return nil
+	})
+}
+
+// react adds the App's reaction to what change finds; one that is there already is
+// answered with 200 instead of 201.
+func (s *Server) react(r *request, change func(st *state, x *tx, add func(Comment) (Comment, bool)) error) (reply, error) {
 	var want struct {
 		Content string `json:"content"`
 	}
@@ -270,21 +283,18 @@ func (s *Server) createReaction(r *request) (reply, error) {
 	}
 	rep := reply{status: http.StatusCreated}
 	err := s.update(func(st *state, x *tx) error {
-		c, err := st.commentOf(r)
-		if err != nil {
-			return err
-		}
-		for _, re := range c.Reactions {
-			if re.Content == want.Content && re.Login == s.botLogin() {
-				rep = ok(s.render(st).reaction(re))
-				return nil
+		return change(st, x, func(c Comment) (Comment, bool) {
+			for _, re := range c.Reactions {
+				if re.Content == want.Content && re.Login == s.botLogin() {
+					rep = ok(s.render(st).reaction(re))
+					return c, false
+				}
 			}
-		}
-		re := Reaction{ID: st.newID(), Login: s.botLogin(), Content: want.Content, At: s.now()}
-		c.Reactions = append(slices.Clone(c.Reactions), re)
-		st.comments.put(x, c.ID, c)
-		rep.body = s.render(st).reaction(re)
-		return nil
+			re := Reaction{ID: st.newID(), Login: s.botLogin(), Content: want.Content, At: s.now()}
+			c.Reactions = append(slices.Clone(c.Reactions), re)
+			rep.body = s.render(st).reaction(re)
+			return c, true
+		})
 	})
 	return rep, err
 }

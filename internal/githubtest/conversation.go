@@ -10,6 +10,7 @@ type Conversation struct {
 	Repo     Repository
 	Pull     Pull
 	Comments []Comment
+	Lines    []Comment  // on lines of the changes
 	Checks   []CheckRun // of the head, the newest of each name
 }
 
@@ -42,6 +43,9 @@ func (s *Server) Conversation(repo string, number int) (Conversation, error) {
 			return err
 		}
 		c.Comments = st.comments.filter(func(o Comment) bool { return o.Pull == c.Pull.ID })
+		for _, o := range st.lines.filter(func(o lineComment) bool { return o.Pull == c.Pull.ID }) {
+			c.Lines = append(c.Lines, o.Comment)
+		}
 		c.Checks = latest(st.checks.filter(func(o CheckRun) bool { return o.Repo == c.Repo.ID && o.HeadSHA == c.Pull.HeadSHA }))
 		return nil
 	})

@@ -54,9 +54,3 @@ func (s *Server) listRepoComments(r *request) (reply, error) {
 	})
 	return rep, err
 }
-
-// listReviewComments lists none: there are no reviews here.
-func (s *Server) listReviewComments(r *request) (reply, error) {
-	page, header := cut(s, r, []Comment(nil))
-	return reply{status: http.StatusOK, body: rendered(page, func(Comment) obj { return nil }), header: header}, nil
-}

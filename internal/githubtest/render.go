@@ -58,6 +58,19 @@ func (v view) user(u User) obj {
 	}
 }
 
+// profile is an account as who is logged in sees it without a right to more.
+func (v view) profile(u User) obj {
+	o := v.user(u)
+	for _, untold := range []string{"bio", "company", "email", "hireable", "location", "name"} {
+		o[untold] = nil
+	}
+	for _, none := range []string{"followers", "following", "public_gists", "public_repos"} {
+		o[none] = 0
+	}
+	o["blog"], o["created_at"], o["updated_at"] = "", u.CreatedAt, u.CreatedAt
+	return o
+}
+
 // login renders the account of a login; rows only ever name known ones.
 func (v view) login(login string) obj {
 	u, _ := v.st.user(login)

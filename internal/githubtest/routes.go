@@ -61,7 +61,9 @@ func (s *Server) operations() []route {
 		{"GET /repos/{owner}/{repo}/commits/{ref}", "contents:read", s.getCommit},
 		{"GET /repos/{owner}/{repo}/pulls", "pull_requests:read", s.listPulls},
 		{"POST /repos/{owner}/{repo}/pulls", "pull_requests:write", s.createPull},
-		{"GET /repos/{owner}/{repo}/pulls/comments", "pull_requests:read", s.listReviewComments},
+		{"GET /repos/{owner}/{repo}/pulls/comments", "pull_requests:read", s.listLineComments},
+		{"POST /repos/{owner}/{repo}/pulls/comments/{comment}/reactions", "pull_requests:write", s.reactToLine},
+		{"GET /repos/{owner}/{repo}/pulls/{number}/reviews", "pull_requests:read", s.listReviews},
 		{"GET /repos/{owner}/{repo}/pulls/{number}", "pull_requests:read", s.getPull},
 		{"GET /repos/{owner}/{repo}/pulls/{number}/files", "pull_requests:read", s.listPullFiles},
 

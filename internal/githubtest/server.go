@@ -132,7 +132,7 @@ func (c Config) complete() (Config, error) {
 		}
 	}
 	if c.Events == nil {
-		c.Events = []string{"check_run", "check_suite", "issue_comment", "pull_request", "push", "workflow_job", "workflow_run"}
+		c.Events = []string{"check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "workflow_job", "workflow_run"}
 	}
 	if c.LostAfter == 0 {
 		c.LostAfter = time.Minute

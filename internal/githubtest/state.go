@@ -19,6 +19,8 @@ type state struct {
 	tokens   table[token]
 	pulls    table[Pull]
 	comments table[Comment]
+	reviews  table[review]
+	lines    table[lineComment]
 	checks   table[CheckRun]
 	flows    table[workflow]
 	runs     table[WorkflowRun]
@@ -38,6 +40,8 @@ func newState() *state {
 		tokens:   newTable[token]("token"),
 		pulls:    newTable[Pull]("pull"),
 		comments: newTable[Comment]("comment"),
+		reviews:  newTable[review]("review"),
+		lines:    newTable[lineComment]("line_comment"),
 		checks:   newTable[CheckRun]("check"),
 		flows:    newTable[workflow]("workflow"),
 		runs:     newTable[WorkflowRun]("run"),
@@ -52,6 +56,7 @@ func (st *state) tables() map[string]anyTable {
 	return map[string]anyTable{
 		st.users.kind: &st.users, st.repos.kind: &st.repos, st.installs.kind: &st.installs, st.teams.kind: &st.teams,
 		st.tokens.kind: &st.tokens, st.pulls.kind: &st.pulls, st.comments.kind: &st.comments,
+		st.reviews.kind: &st.reviews, st.lines.kind: &st.lines,
 		st.checks.kind: &st.checks, st.flows.kind: &st.flows, st.runs.kind: &st.runs,
 		st.jobs.kind: &st.jobs, st.runners.kind: &st.runners, st.events.kind: &st.events,
 		st.sent.kind: &st.sent,

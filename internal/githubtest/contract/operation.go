@@ -89,7 +89,7 @@ func find(method string, path string) (*operation, map[string]string) {
 // isREST reports whether a path belongs to the REST interface rather than to
 // repositories, pages or a private interface.
 func isREST(path string) bool {
-	for _, root := range []string{"/app", "/installation", "/repos", "/orgs", "/users", "/rate_limit"} {
+	for _, root := range []string{"/app", "/app-manifests", "/installation", "/repos", "/orgs", "/user", "/users", "/rate_limit"} {
 		if path == root || strings.HasPrefix(path, root+"/") {
 			return true
 		}
