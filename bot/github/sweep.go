@@ -181,26 +181,13 @@ func (f *Forge) installed(ctx context.Context, id int64) ([]bot.Repo, error) {
 
 // Heads returns the open pull requests with their heads, those changed last first.
 func (f *Forge) Heads(ctx context.Context, repo bot.Repo, since time.Time) ([]bot.PullEvent, error) {
-	ctx = inLane(ctx, cosmetics)
-	q := url.Values{"state": {"open"}, "sort": {"updated"}, "direction": {"desc"}}
-	all, err := pages(func(page int) ([]pullRequest, *gh.Response, error) {
-		paged := pageQuery(page)
-		for k, v := range q {
-			paged[k] = v
-		}
-		var list []pullRequest
-		resp, err := f.do(ctx, repo, call{method: http.MethodGet, path: []string{"pulls"}, query: paged}, &list)
-		if err == nil && len(list) > 0 && list[len(list)-1].UpdatedAt.Before(since) {
-			resp = &gh.Response{} // what follows is older still
-		}
-		return list, resp, err
-	})
+	all, err := f.changed(inLane(ctx, cosmetics), repo, "open", since)
 	if err != nil {
 		return nil, wrap(err, "list pull requests of %s", repo)
 	}
 	var heads []bot.PullEvent
 	for _, p := range all {
-		if p.Head != nil && validSHA(p.Head.SHA) && !p.UpdatedAt.Before(since) {
+		if p.Head != nil && validSHA(p.Head.SHA) {
 			heads = append(heads, bot.PullEvent{Repo: repo, Number: p.Number, Action: "synchronize", Head: p.Head.SHA, At: p.UpdatedAt})
 		}
 	}
@@ -233,7 +220,8 @@ func (f *Forge) Texts(ctx context.Context, repo bot.Repo, since time.Time) ([]bo
 			}
 		}
 	}
-	return events, nil
+	said, err := f.reviews(ctx, repo, since)
+	return append(events, said...), err
 }
 
 func (c listed) event(repo bot.Repo, place string, app App) (bot.CommentEvent, bool) {
