@@ -155,7 +155,7 @@ func stranger(c comment, role string) Answer {
 }
 
 func moved(c comment, then, now string) Answer {
-	return refusal(fmt.Sprintf("the pull request moved after you wrote the command, from %s to %s. If you want the new commit tested, write again:\n\n%s\n\nThe old one is not run",
+	return refusal(fmt.Sprintf("the pull request moved when or after you wrote the command, from %s to %s. If you want the new commit tested, write again:\n\n%s\n\nThe old one is not run",
 		code(then), code(now), fence(c.line)))
 }
 

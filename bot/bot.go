@@ -54,7 +54,11 @@ type Bot struct {
 	Settle time.Duration
 	Hold   time.Duration // least time between two progress updates of a run; final ones do not wait
 
+	starts sync.Mutex // one start at a time: each counts what the one before took of a budget
+
 	mu sync.Mutex
+
+	askers map[string]asker // by login: who wrote commands lately
 
 	kept     map[string]bool             // revisions that are in the store
 	catalogs map[string]*catalog.Catalog // revisions that were read

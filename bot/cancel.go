@@ -25,17 +25,20 @@ func (b *Bot) decideCancel(ctx context.Context, c comment, targets []string) err
 	for _, r := range runs {
 		all = append(all, r.goals()...)
 	}
-	goals, why := b.among(ctx, targets, all)
+	goals, why := b.among(ctx, verbCancel, targets, all)
 	if why != "" {
 		return b.answer(ctx, c, refusal(why))
 	}
 	a := understood("")
 	for _, r := range runs {
-		mine := slices.DeleteFunc(r.goals(), func(g string) bool { return !slices.Contains(goals, g) })
+		mine := slices.DeleteFunc(r.goals(), func(g string) bool { return !slices.Contains(goals, g) || r.over(g) })
 		if len(targets) > 0 && len(mine) == 0 {
 			continue
 		}
 		a.Cancels = append(a.Cancels, cancel{Run: r.ID, Goals: mine})
+	}
+	if len(a.Cancels) == 0 {
+		return b.answer(ctx, c, understood(code(strings.Join(goals, " "))+" is over already; there is nothing to cancel."))
 	}
 	if err := b.answer(ctx, c, a); err != nil {
 		return err
@@ -95,6 +98,9 @@ func (r *Run) left(goals []string) bool {
 		return slices.Contains(goals, p.Goal.String()) && (p.State != Finished || p.Reason != "" && p.Instance != "" && !p.Left)
 	})
 }
+
+// over reports whether a goal has its end, and no instance works on it.
+func (r *Run) over(goal string) bool { return r.finished(goal) && r.left([]string{goal}) }
 
 // leave notes that an instance is rid of a piece that was not complete.
 func (b *Bot) leave(ctx context.Context, run string, is func(Piece) bool) error {

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,17 +93,40 @@ func (b *Bot) showCheck(ctx context.Context, r Run, c Check, view html.RunView) 
 	if shown == c.Shown {
 		return nil
 	}
-	if err := b.Forge.UpdateCheckRun(ctx, r.Repo, check); err != nil {
+	id, err := c.ID, b.Forge.UpdateCheckRun(ctx, r.Repo, check)
+	if errors.Is(err, ErrGone) {
+		id, err = b.showAgain(ctx, r, check)
+	}
+	if err != nil && (id == 0 || id == c.ID) {
 		return err
 	}
-	return b.update(ctx, r.ID, func(r *Run) bool {
+	if err != nil {
+		shown = "" // it exists, but not all of it
+	}
+	return errors.Join(err, b.update(ctx, r.ID, func(r *Run) bool {
 		for i := range r.Checks {
 			if r.Checks[i].ID == c.ID {
-				r.Checks[i].Shown = shown
+				r.Checks[i].ID, r.Checks[i].Shown = id, shown
 			}
 		}
 		return true
-	})
+	}))
+}
+
+// showAgain makes a check run that is gone once more, unless that was done already:
+// GitHub drops the oldest where a commit has very many.
+func (b *Bot) showAgain(ctx context.Context, r Run, check CheckRun) (id int64, err error) {
+	there, err := b.Forge.CheckRuns(ctx, r.Repo, r.Head)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range there {
+		if t.Name == check.Name && t.External == r.ID && t.ID != check.ID {
+			check.ID = t.ID
+			return t.ID, b.Forge.UpdateCheckRun(ctx, r.Repo, check)
+		}
+	}
+	return b.Forge.CreateCheckRun(ctx, r.Repo, r.Head, check)
 }
 
 // checkRun renders one check run as it should be now.

@@ -102,6 +102,10 @@ func (d verbDoc) check(words []string) error {
 	return nil
 }
 
+func isVerb(word string) bool {
+	return slices.ContainsFunc(verbs, func(d verbDoc) bool { return word == string(d.verb) })
+}
+
 // nearVerb returns the verb that a word was probably meant to be, or "".
 func nearVerb(word string) string {
 	for _, v := range verbs {

@@ -190,15 +190,48 @@ func TestAWrongWordIsAnsweredWithTheLineThatWasMeant(t *testing.T) {
 		{"a version behind a long flag", []string{"--nginx=1.29.20", "hello"}, "/ortest --nginx=1.29.2 hello"},
 		{"a flag that is like no other", []string{"--frobnicate", "hello"}, ""},
 		{"two words that are wrong", []string{"--forse", "helo"}, ""},
+		{"every goal of several", []string{"t-helo", "-f", "tv-helo"}, "/ortest t-hello -f tv-hello"},
+		{"a verb with what belongs to it", []string{"cancle", "t-hello"}, "/ortest cancel t-hello\n"},
+		{"a verb with what does not", []string{"stauts", "t-hello"}, "/ortest status\n"},
+		{"a verb in the wrong place that takes nothing", []string{"t-hello", "status"}, "/ortest status\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := b.plan(t.Context(), tt.words)
 			if err == nil {
 				t.Fatal("nothing is wrong with it")
 			}
-			said := b.explain(t.Context(), tt.words, err)
+			said := b.explain(t.Context(), verbRun, tt.words, err)
 			if tt.line == "" && strings.Contains(said, "```") || !strings.Contains(said, tt.line) {
 				t.Errorf("%s; want %q", said, tt.line)
+			}
+		})
+	}
+}
+
+// TestAMendedLineAsksForWhatWasAsked holds the line to paste to the verb of the one
+// that it mends: whoever pastes a mended cancel must not start a run.
+func TestAMendedLineAsksForWhatWasAsked(t *testing.T) {
+	for _, tt := range []struct{ name, text, line string }{
+		{"a plan of a goal stays a plan", "plan t-helo", "/ortest plan t-hello\n"},
+		{"a plan with a wrong flag stays a plan", "plan --forse hello", "/ortest plan --force hello\n"},
+		{"a goal that is to be cancelled", "cancel t-helo", "/ortest cancel t-hello\n"},
+		{"a goal that is to be repeated", "retry t-helo", "/ortest retry t-hello\n"},
+		{"what failed is to be repeated", "retry faild", "/ortest retry failed\n"},
+		{"why of a goal", "why t-helo", "/ortest why t-hello\n"},
+		{"a goal that the run has not", "why tv-hello", "/ortest why t-hello\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &shelf{run: endedRun(0)}
+			b := guardedBot(t, s, &guarded{pull: PullRequest{Number: 1, Open: true, Head: strings.Repeat("b", 40)}})
+			if strings.HasPrefix(tt.text, "cancel") {
+				s.run.State = Running
+			}
+			_, err := b.handleComment(t.Context(), CommentEvent{Number: 1, OnPull: true, Action: "created", ID: 1, Body: Prefix + " " + tt.text, Sender: "ada", At: noon})
+			if err != nil || len(s.answers) != 1 {
+				t.Fatalf("%d answers, %v", len(s.answers), err)
+			}
+			if said := s.answers[0].Body; !strings.Contains(said, "\n"+tt.line) {
+				t.Errorf("%s\nlacks %q", said, tt.line)
 			}
 		})
 	}

@@ -71,6 +71,11 @@ func (b *Bot) handleComment(ctx context.Context, c CommentEvent) (outcome string
 	}
 	fresh := unhandled(c, lines, known)
 	for _, cmd := range fresh {
+		if flooded, err := b.flooded(ctx, cmd); err != nil {
+			return "", err
+		} else if flooded {
+			return "ignored: too many commands of " + c.Sender, nil
+		}
 		if err := b.decide(ctx, cmd); err != nil && !errors.Is(err, ErrSeen) {
 			return "", fmt.Errorf("command %d: %w", cmd.index, err)
 		}
@@ -160,28 +165,36 @@ func (b *Bot) handleJob(ctx context.Context, e JobEvent) error {
 	if e.Action != "completed" && e.Action != "in_progress" {
 		return nil
 	}
-	runs, err := b.Store.LiveRuns(ctx)
-	if err != nil {
+	run, err := b.Store.RunOf(ctx, e.Repo, e.WorkflowRun)
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	for _, r := range runs {
-		if err := b.foreignJob(ctx, r, e); err != nil {
-			return err
-		}
-		for _, d := range r.Dispatch {
-			if r.Repo == e.Repo && d.WorkflowRun == e.WorkflowRun {
-				return b.update(ctx, r.ID, func(r *Run) bool { r.LookedAt = time.Time{}; return true })
-			}
-		}
+	if err := b.foreignJob(ctx, run, e); err != nil || run == "" {
+		return err
 	}
-	return nil
+	return b.update(ctx, run, func(r *Run) bool {
+		again := !r.LookedAt.IsZero() && r.State != Closed
+		r.LookedAt = time.Time{}
+		return again
+	})
 }
 
 // foreignJob ends the attempt of a piece whose runner GitHub gave a job of another
-// workflow run: the machine refuses that, and the runner takes no other.
-func (b *Bot) foreignJob(ctx context.Context, r Run, e JobEvent) error {
+// run, or of nobody's: the machine refuses that, and the runner takes no other.
+func (b *Bot) foreignJob(ctx context.Context, run string, e JobEvent) error {
+	of := runOfRunner(e.Job.RunnerName)
+	if of == "" || of == run {
+		return nil
+	}
+	r, err := b.Store.Run(ctx, of)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	for _, p := range r.Pieces {
-		if r.Repo != e.Repo || p.State != Assigned || r.runnerName(p) != e.Job.RunnerName || r.workflowRun(p) == e.WorkflowRun {
+		if r.State == Closed || r.Repo != e.Repo || p.State != Assigned || r.runnerName(p) != e.Job.RunnerName || r.workflowRun(p) == e.WorkflowRun {
 			continue
 		}
 		jobs, err := b.Forge.Jobs(ctx, r.Repo, e.WorkflowRun)
@@ -256,7 +269,7 @@ func (b *Bot) decideStatus(ctx context.Context, c comment) error {
 func (b *Bot) decidePlan(ctx context.Context, c comment, words []string) error {
 	p, err := b.plan(ctx, words)
 	if err != nil {
-		return b.answer(ctx, c, refusal(b.explain(ctx, words, err)))
+		return b.answer(ctx, c, refusal(b.explain(ctx, verbPlan, words, err)))
 	}
 	return b.answer(ctx, c, understood(planText(p, c)))
 }

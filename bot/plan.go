@@ -100,14 +100,15 @@ func (p *planned) add(stage int, next plan.Plan) {
 	}
 }
 
-// explain says what is wrong with a command, and offers the line that was
-// probably meant, ready to paste.
-func (b *Bot) explain(ctx context.Context, words []string, err error) string {
+// explain says what is wrong with what stands behind a verb, and offers the line
+// that was probably meant, ready to paste: of the same verb, since a plan, a cancel
+// and a retry that are mended must not start anything else.
+func (b *Bot) explain(ctx context.Context, v verb, words []string, err error) string {
 	var unknown *catalog.UnknownError
 	var wrong *plan.UsageError
 	switch {
 	case errors.As(err, &unknown):
-		return b.explainUnknown(words, unknown)
+		return b.explainUnknown(ctx, v, words, unknown)
 	case errors.As(err, &wrong):
 		what := plain(wrong.What)
 		switch {
@@ -121,41 +122,12 @@ func (b *Bot) explain(ctx context.Context, words []string, err error) string {
 		if wrong.Do != "" {
 			what += "; " + plain(wrong.Do)
 		}
-		if line := b.mended(ctx, words, wrong); line != "" {
-			what += ". Ready to paste:\n\n" + fence(line)
+		if fixed := b.mended(ctx, words, wrong); fixed != nil {
+			what += ". Ready to paste:\n\n" + fence(lineOf(v, fixed))
 		}
 		return what
 	}
 	return plain(err.Error())
-}
-
-func (b *Bot) explainUnknown(words []string, unknown *catalog.UnknownError) string {
-	if i := slices.Index(words, unknown.Name); i > 0 && slices.ContainsFunc(verbs, func(d verbDoc) bool { return unknown.Name == string(d.verb) }) {
-		first := append([]string{unknown.Name}, slices.Delete(slices.Clone(words), i, i+1)...)
-		return code(unknown.Name) + " stands before everything else. Ready to paste:\n\n" + fence(lineOf(first))
-	}
-	what := code(unknown.Name) + " is no goal, mode or project that this bot knows"
-	nearest := unknown.Nearest
-	if verb := nearVerb(unknown.Name); verb != "" && len(words) == 1 {
-		nearest = append([]string{verb}, nearest...)
-	}
-	if len(nearest) == 0 {
-		return what + "; `help` shows what a target is"
-	}
-	var shown []string
-	for _, n := range nearest {
-		shown = append(shown, code(n))
-	}
-	fixed := make([]string, 0, len(words)+1)
-	fixed = append(fixed, Prefix)
-	for _, w := range words {
-		if w == unknown.Name {
-			w = nearest[0]
-		}
-		fixed = append(fixed, w)
-	}
-	return fmt.Sprintf("%s; did you mean %s? Ready to paste:\n\n%s",
-		what, strings.Join(shown, " or "), fence(shellquote.Join(fixed...)))
 }
 
 // quiet breaks what GitHub would make a mention, a reference, a closing keyword or
@@ -216,8 +188,14 @@ func planText(p planned, c comment) string {
 	return s.String()
 }
 
-// lineOf is the command line of a request, ready to paste.
-func lineOf(words []string) string { return shellquote.Join(append([]string{Prefix}, words...)...) }
+// lineOf is the command line of a verb with its words, ready to paste.
+func lineOf(v verb, words []string) string {
+	line := []string{Prefix}
+	if v != verbRun {
+		line = append(line, string(v))
+	}
+	return shellquote.Join(append(line, words...)...)
+}
 
 func count(n int, what string) string {
 	if n == 1 {

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,6 +101,7 @@ type guarded struct {
 	react, comment, check, mint, ask error
 	pull                             PullRequest
 	comments                         int64
+	role                             string            // "" is write
 	head                             map[string]string // by OWNER/NAME
 	heads                            []string          // that were asked for
 }
@@ -123,7 +125,7 @@ func (g *guarded) CreateCheckRun(context.Context, Repo, string, CheckRun) (int64
 }
 func (g *guarded) UpdateCheckRun(context.Context, Repo, CheckRun) error { return g.check }
 func (g *guarded) Permission(context.Context, Repo, string) (string, error) {
-	return "write", g.ask
+	return cmp.Or(g.role, "write"), g.ask
 }
 func (g *guarded) PullRequest(context.Context, Repo, int) (PullRequest, error) {
 	return g.pull, nil

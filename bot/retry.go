@@ -7,8 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 )
+
+// failedGoals is what retry repeats when it is told nothing else.
+const failedGoals = "failed"
 
 // maxLineage bounds how many runs' results are merged.
 const maxLineage = 50
@@ -47,7 +51,7 @@ func (b *Bot) repeat(ctx context.Context, c comment, of Run, goals []string) err
 	}
 	if at.Head != of.Head {
 		return b.answer(ctx, c, refusal(fmt.Sprintf("run %s tested %s, and the pull request is at %s now, so their results cannot be merged. To run all of it there:\n\n%s",
-			of.ID, code(of.Head), code(at.Head), fence(lineOf(of.Words)))))
+			of.ID, code(of.Head), code(at.Head), fence(lineOf(verbRun, of.Words)))))
 	}
 	return b.startTrusted(ctx, c, start{at: at, words: of.Words, goals: goals, of: of.ID})
 }
@@ -59,7 +63,7 @@ func (b *Bot) repeatable(ctx context.Context, of Run, words []string) (goals []s
 	if err != nil {
 		return nil, "", err
 	}
-	if len(words) == 0 || len(words) == 1 && words[0] == "failed" {
+	if len(words) == 0 || len(words) == 1 && words[0] == failedGoals {
 		for _, g := range view.Goals {
 			if g.Result == nil || g.Result.Verdict == report.Fail || g.Result.Verdict == report.Incomplete {
 				goals = append(goals, g.Goal)
@@ -71,12 +75,12 @@ func (b *Bot) repeatable(ctx context.Context, of Run, words []string) (goals []s
 	for _, g := range view.Goals {
 		all = append(all, g.Goal)
 	}
-	goals, why = b.among(ctx, words, all)
+	goals, why = b.among(ctx, verbRetry, words, all)
 	return goals, why, nil
 }
 
 // among returns those goals of all that targets name; why says which target names none.
-func (b *Bot) among(ctx context.Context, targets, all []string) (goals []string, why string) {
+func (b *Bot) among(ctx context.Context, v verb, targets, all []string) (goals []string, why string) {
 	for _, t := range targets {
 		if slices.Contains(all, t) { // whatever catalog it is of
 			if !slices.Contains(goals, t) {
@@ -86,7 +90,7 @@ func (b *Bot) among(ctx context.Context, targets, all []string) (goals []string,
 		}
 		named, _, err := b.Catalog().Goals([]string{t}, "")
 		if err != nil {
-			return nil, b.explain(ctx, targets, err)
+			return nil, b.explain(ctx, v, targets, err)
 		}
 		found := false
 		for _, g := range named {
@@ -98,7 +102,11 @@ func (b *Bot) among(ctx context.Context, targets, all []string) (goals []string,
 			}
 		}
 		if !found {
-			return nil, fmt.Sprintf("the run has no goal of %s; it has %s", code(t), code(strings.Join(all, " ")))
+			why = fmt.Sprintf("the run has no goal of %s; it has %s", code(t), code(strings.Join(all, " ")))
+			if near := plan.Nearest(t, all); len(near) > 0 {
+				why += ". Ready to paste:\n\n" + fence(lineOf(v, replaced(targets, t, t, near[0])))
+			}
+			return nil, why
 		}
 	}
 	return goals, ""

@@ -33,7 +33,7 @@ func (s *start) say(format string, args ...any) {
 // decideRun fixes the commit and starts the run, if the sender may.
 func (b *Bot) decideRun(ctx context.Context, c comment, words []string) error {
 	if _, err := b.plan(ctx, words); err != nil {
-		return b.answer(ctx, c, refusal(b.explain(ctx, words, err)))
+		return b.answer(ctx, c, refusal(b.explain(ctx, verbRun, words, err)))
 	}
 	at, ok, err := b.fix(ctx, c)
 	if err != nil || !ok {
@@ -68,17 +68,23 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 	}
 	p, err := b.planOf(ctx, s)
 	if err != nil {
-		return b.answer(ctx, c, refusal(b.explain(ctx, s.words, err)))
+		return b.answer(ctx, c, refusal(b.explain(ctx, verbRun, s.words, err)))
 	}
+	b.starts.Lock()
+	defer b.starts.Unlock()
+	return b.startOne(ctx, c, s, p)
+}
+
+// startOne stores the run, unless it runs already or is over a budget. No other
+// start comes between what is counted and what is stored.
+func (b *Bot) startOne(ctx context.Context, c comment, s start, p planned) error {
 	r := b.newRun(c, s, p)
-	if s.of == "" {
-		same, err := b.same(ctx, r)
-		if err != nil {
-			return err
-		}
-		if same != nil {
-			return b.answerSame(ctx, c, same)
-		}
+	same, err := b.same(ctx, r)
+	if err != nil {
+		return err
+	}
+	if same != nil {
+		return b.answerSame(ctx, c, same)
 	}
 	if !s.confirmed {
 		over, err := b.overBudget(ctx, r)
@@ -94,7 +100,8 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 	if err := b.Keep(ctx, p.catalog); err != nil {
 		return err
 	}
-	if r, err = b.Store.AddRun(ctx, r); err != nil {
+	r, err = b.Store.AddRun(ctx, r)
+	if err != nil {
 		return err
 	}
 	b.Log.Info("run accepted", "run", r.ID, "pull", fmt.Sprintf("%s#%d", r.Repo, r.Pull), "by", r.Author)
@@ -188,19 +195,29 @@ func repository(p plan.Project) string {
 }
 
 // same returns another run that does or did just this on just this commit, or
-// nil. One that was cut short did not, nor one that ended with another catalog.
+// nil. One that was cut short did not, nor one that ended with another catalog. Of
+// a repeat, and of what somebody granted, it is one that was begun a moment ago.
 func (b *Bot) same(ctx context.Context, r Run) (*Run, error) {
 	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range runs {
-		twice := o.Place == r.Place && o.Comment == r.Comment && o.Index == r.Index
-		if !twice && o.Of == "" && o.Head == r.Head && o.Plan.Options == r.Plan.Options && (o.live() || o.Catalog == r.Catalog) && sameGoals(o, r) && !o.cut() {
+		if o.Place == r.Place && o.Comment == r.Comment && o.Index == r.Index {
+			continue
+		}
+		granted := r.Grants != "" && o.Grants == r.Grants
+		repeated := r.Of != "" && o.Of == r.Of && o.live()
+		if granted || repeated || r.Of == "" && o.does(r) {
 			return &o, nil
 		}
 	}
 	return nil, nil
+}
+
+// does reports whether a run does what another one would do first.
+func (r *Run) does(o Run) bool {
+	return r.Of == "" && r.Head == o.Head && r.Plan.Options == o.Plan.Options && (r.live() || r.Catalog == o.Catalog) && sameGoals(*r, o) && !r.cut()
 }
 
 // cut reports whether a piece of the run ended without being complete, other

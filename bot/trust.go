@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // May returns what somebody is to a repository, and whether that lets them start
@@ -81,7 +82,28 @@ func (b *Bot) fix(ctx context.Context, c comment) (at commit, ok bool, err error
 	case seen.SHA != pr.Head:
 		return at, false, b.answer(ctx, c, moved(c, seen.SHA, pr.Head))
 	}
+	if before, err := b.before(ctx, c, pr, seen); err != nil || before != "" {
+		if err != nil {
+			return at, false, err
+		}
+		return at, false, b.answer(ctx, c, moved(c, before, pr.Head))
+	}
 	return commit{pr, "the head as of the command, seen at " + clock(seen.At)}, true, nil
+}
+
+// before returns what a fork's head was before the second in which both a push
+// and the command came, or "". Times are whole seconds: which of them was first
+// nobody knows, and whoever pushes to a fork may have waited for the command.
+func (b *Bot) before(ctx context.Context, c comment, pr PullRequest, seen Head) (sha string, err error) {
+	second := c.At.Truncate(time.Second)
+	if !pr.Fork || seen.At.Before(second) {
+		return "", nil
+	}
+	was, err := b.Store.HeadAt(ctx, c.Repo, c.Number, second.Add(-time.Microsecond), pr.Head)
+	if errors.Is(err, ErrNotFound) || err == nil && was.SHA == pr.Head {
+		return "", nil // it was opened then, or pushed back to what it was
+	}
+	return was.SHA, err
 }
 
 // trusted reports who lets a command run a commit: its sender, who may write,

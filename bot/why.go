@@ -29,7 +29,7 @@ func (b *Bot) decideWhy(ctx context.Context, c comment, words []string) error {
 	for _, g := range view.Goals {
 		all = append(all, g.Goal)
 	}
-	goals, why := b.among(ctx, words, all)
+	goals, why := b.among(ctx, verbWhy, words, all)
 	if why != "" {
 		return b.answer(ctx, c, refusal(why))
 	}
