@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/expect"
+	"github.com/ortest/ortest/report/suite"
 )
 
 func (a *app) expectations() *cobra.Command {
@@ -38,7 +37,7 @@ var importHeader = []string{
 
 func (a *app) expectationsImport() *cobra.Command {
 	var out, data, since, overlay string
-	var dirs mirrors
+	var dirs suite.Folders
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import FILE",
@@ -63,7 +62,7 @@ func (a *app) expectationsImport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			src := source{cmd: cmd, catalog: c, dirs: dirs}
+			src := upstream{cmd: cmd, catalog: c, dirs: dirs}
 			in := expect.Importing{Since: day, Modes: src.modes}
 			if len(dirs) > 0 {
 				in.Source = src.census
@@ -156,53 +155,4 @@ func (a *app) told(w io.Writer, dir string, in expect.Imported) error {
 		fmt.Fprintf(w, "entry %d (%s) %s: %s\n", n.Number, shownText(n.Project), verb, shownText(n.Text))
 	}
 	return nil
-}
-
-// source looks projects up: their modes in the catalog, their test files in the
-// mirrors, at a revision. The first error is kept, since what is asked for in
-// the middle of a run has no way to return one.
-type source struct {
-	cmd     *cobra.Command
-	catalog *catalog.Catalog
-	dirs    mirrors
-	rev     string // "" is HEAD
-	seen    map[string][]report.TestFile
-	failed  error
-}
-
-func (s *source) modes(project string) []string {
-	p, _ := s.catalog.Project(project)
-	return p.Modes
-}
-
-func (s *source) census(project string) ([]report.TestFile, bool) {
-	if files, ok := s.seen[project]; ok {
-		return files, files != nil
-	}
-	if s.seen == nil {
-		s.seen = make(map[string][]report.TestFile)
-	}
-	s.seen[project] = nil
-	p, ok := s.catalog.Project(project)
-	if !ok {
-		return nil, false
-	}
-	dir, ok := s.dirs.find(p)
-	if !ok {
-		return nil, false
-	}
-	rev := s.rev
-	if rev == "" {
-		rev = "HEAD"
-	}
-	files, err := census(s.cmd.Context(), dir, rev)
-	if err != nil && s.rev != "" {
-		err = usage(fmt.Errorf("%w; name a revision that the repository has", err))
-	}
-	if err != nil {
-		s.failed = errors.Join(s.failed, err)
-		return nil, false
-	}
-	s.seen[project] = files
-	return files, files != nil
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ortest/ortest/report/expect"
+	"github.com/ortest/ortest/report/suite"
 )
 
 func (a *app) expectationsLint() *cobra.Command {
 	var j judging
-	var dirs mirrors
+	var dirs suite.Folders
 	var at string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -35,9 +36,9 @@ func (a *app) expectationsLint() *cobra.Command {
 				return err
 			}
 			if at != "" && len(dirs) == 0 {
-				dirs = mirrors{"."}
+				dirs = suite.Folders{"."}
 			}
-			src := source{cmd: cmd, catalog: j.catalog, dirs: dirs, rev: at}
+			src := upstream{cmd: cmd, catalog: j.catalog, dirs: dirs, rev: at}
 			problems, n, err := j.lint(&src, runs)
 			if err = errors.Join(err, src.failed); err != nil {
 				return err
@@ -72,7 +73,7 @@ func (j *judging) listFlags(cmd *cobra.Command) {
 }
 
 // lint checks each file and returns how many there were.
-func (j *judging) lint(src *source, runs map[string][]expect.Run) ([]expect.Problem, int, error) {
+func (j *judging) lint(src *upstream, runs map[string][]expect.Run) ([]expect.Problem, int, error) {
 	problems := []expect.Problem{}
 	projects, err := j.projects()
 	if err != nil {

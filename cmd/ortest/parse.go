@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
 )
 
@@ -23,14 +24,13 @@ type logWriter interface {
 }
 
 // logFormats are what logs can be written as.
-var logFormats = map[string]func(io.Writer, checkouts) logWriter{
-	"json":   func(w io.Writer, s checkouts) logWriter { return jsonLogs{w, s.files()} },
-	"opsboy": func(w io.Writer, _ checkouts) logWriter { return &opsboyLogs{w: w} },
+var logFormats = map[string]func(w io.Writer, source func(goal string) []report.TestFile) logWriter{
+	"json":   func(w io.Writer, source func(string) []report.TestFile) logWriter { return jsonLogs{w, source} },
+	"opsboy": func(w io.Writer, _ func(string) []report.TestFile) logWriter { return &opsboyLogs{w: w} },
 }
 
 func (a *app) parse() *cobra.Command {
-	var format string
-	var src checkouts
+	var format, src string
 	cmd := &cobra.Command{
 		Use:   "parse [--format FORMAT] LOG…",
 		Short: "Read logs into records: facts with their place, without opinion",
@@ -47,15 +47,21 @@ func (a *app) parse() *cobra.Command {
 				names := slices.Sorted(maps.Keys(logFormats))
 				return usage(fmt.Errorf("no format is called %q; take one of %s", format, strings.Join(names, ", ")))
 			}
+			var source func(goal string) []report.TestFile
 			if src != "" {
-				if err := checkDir(string(src)); err != nil {
-					return usage(fmt.Errorf("--sources: %w; give a checkout, or the directory that holds some", err))
+				if err := checkDir(src); err != nil {
+					return usage(fmt.Errorf("--sources: %w; give a project's checkout, or the directory that holds some", err))
 				}
+				c, err := catalog.Default()
+				if err != nil {
+					return err
+				}
+				source = testsNow(c, src)
 			}
 			// Garbage is let grow to a bound of its own, whatever is alive.
 			debug.SetMemoryLimit(28 << 20)
 			out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
-			w := open(out, src)
+			w := open(out, source)
 			err := eachLog(cmd, args, w.log)
 			if cmd.Context().Err() != nil {
 				return err // and out may still be written to
@@ -63,7 +69,7 @@ func (a *app) parse() *cobra.Command {
 			return errors.Join(err, w.end(), out.Flush())
 		},
 	}
-	cmd.Flags().StringVar((*string)(&src), "sources", "", "find test files in `DIR`, a project's checkout or a directory of those, for lines and for blocks that did not run")
+	cmd.Flags().StringVar(&src, "sources", "", "find test files in `DIR`, a project's checkout or a directory of those, for lines and for blocks that did not run")
 	cmd.Flags().StringVar(&format, "format", "json", "write `FORMAT`: json or opsboy")
 	return cmd
 }
@@ -79,7 +85,7 @@ func someLogs(_ *cobra.Command, args []string) error {
 // jsonLogs writes an object for each log.
 type jsonLogs struct {
 	w      io.Writer
-	source func(goal string) []report.TestFile
+	source func(goal string) []report.TestFile // nil: there is none
 }
 
 func (jsonLogs) end() error { return nil }
