@@ -21,6 +21,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.keep = cfg.Keep
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", s.name, s.engine.explain(err)), s.engine.close())
 	}

@@ -39,6 +39,8 @@ type Config struct {
 	Database string
 	// Log must not be nil.
 	Log *slog.Logger
+	// Keep is how long what is over stays; the process that leads removes it.
+	Keep Keep
 }
 
 // Store is an open database; several processes may hold one on the same.
@@ -55,6 +57,7 @@ type Store struct {
 	works  atomic.Bool            // Work is under way in this process
 	jobs   *river.Client[*sql.Tx] // only inserts; Work has a client of its own
 	name   string                 // the file, or the URL without what is secret
+	keep   Keep
 	log    *slog.Logger
 }
 

@@ -168,10 +168,13 @@ func (s *Store) lookUntil(ctx context.Context) error {
 			s.log.Warn("looking for lost jobs did not work", "err", err)
 		}
 		if now := time.Now(); now.Sub(forgot) >= forgetEvery {
-			if err := s.forgetDeliveries(ctx, now.Add(-keepDeliveries)); err != nil && ctx.Err() == nil {
-				s.log.Warn("forgetting old deliveries did not work", "err", err)
+			more, err := s.forget(ctx, now)
+			if err != nil && ctx.Err() == nil {
+				s.log.Warn("forgetting what is over did not work", "err", err)
 			}
-			forgot = now
+			if !more {
+				forgot = now
+			}
 		}
 		select {
 		case <-ctx.Done():
