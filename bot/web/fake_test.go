@@ -33,7 +33,12 @@ type kept struct {
 	runs    []bot.Run // the oldest first
 	results map[string]map[string]report.GoalResult
 	audits  []bot.Audit
+	lived   map[string]time.Duration // of instances, by run
 	broken  error
+}
+
+func (k *kept) Lived(context.Context, time.Time, time.Time) (map[string]time.Duration, error) {
+	return k.lived, k.broken
 }
 
 // add remembers a run of one goal; the verdict "" is none yet.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ortest/ortest/bot"
@@ -16,13 +17,20 @@ const listed = 50
 // row is what lists show of a run. That of a closed run stays what it is.
 type row struct {
 	id, state, verdict string // verdict is "" while there is none
-	repo               string
-	pull               int
+	place              string // whose run it is
 	text, author, head string
 	at                 time.Time
 	machine            time.Duration // as the plan estimates it, all machines together
 	usd                float64       // the same at on-demand prices
 	perHour            float64       // of one machine
+}
+
+// placeOf names the pull request of a run, or the branch of one that has none: a release's.
+func placeOf(repo string, pull int, branch string) string {
+	if pull == 0 {
+		return strings.TrimSpace(repo + " " + branch)
+	}
+	return fmt.Sprintf("%s #%d", repo, pull)
 }
 
 // rowOf returns a run's row; it reads a closed run once.
@@ -35,7 +43,7 @@ func (p *pages) rowOf(ctx context.Context, id string) (row, error) {
 		return row{}, err
 	}
 	r := row{
-		id: id, state: run.Word(), repo: run.Repo.String(), pull: run.Pull, text: run.Text, author: run.Author,
+		id: id, state: run.Word(), place: placeOf(run.Repo.String(), run.Pull, run.Base), text: run.Text, author: run.Author,
 		head: run.Head, at: run.CreatedAt, perHour: run.Plan.Price.OnDemand,
 	}
 	for _, b := range run.Plan.Buckets {
@@ -93,7 +101,7 @@ func (p *pages) runs(r *http.Request, a *answer) error {
 			return err
 		}
 		s.Rows = append(s.Rows, []cell{
-			{Text: id, Link: "/runs/" + id, Number: true}, {Word: run.state}, verdictCell(run.verdict), text("%s #%d", run.repo, run.pull),
+			{Text: id, Link: "/runs/" + id, Number: true}, {Word: run.state}, verdictCell(run.verdict), text("%s", run.place),
 			{Text: run.text, Code: true}, text("%s", run.author), {Text: fmt.Sprintf("%.12s", run.head), Code: true, Number: true}, moment(run.at),
 		})
 	}

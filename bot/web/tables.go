@@ -29,7 +29,7 @@ func (p *pages) queue(r *http.Request, a *answer) error {
 			count[piece.State]++
 		}
 		s.Rows = append(s.Rows, []cell{
-			{Text: run.ID, Link: "/runs/" + run.ID, Number: true}, text("%s #%d", run.Repo, run.Pull), text("%s", run.Author), {Word: run.Word()},
+			{Text: run.ID, Link: "/runs/" + run.ID, Number: true}, text("%s", placeOf(run.Repo.String(), run.Pull, run.Base)), text("%s", run.Author), {Word: run.Word()},
 			number("%d", run.Stage+1), number("%d", count[bot.Waiting]), number("%d", count[bot.Dispatched]), number("%d", count[bot.Assigned]),
 			number("%d", count[bot.Finished]), moment(run.Deadline),
 		})
@@ -107,12 +107,13 @@ func (p *pages) cost(ctx context.Context, in runnerfleet.Instance) (time.Duratio
 	return lived, lived.Hours() * run.perHour, nil
 }
 
-// money adds up what plans estimated, day by day.
+// money adds up what plans estimated and what machines took, day by day.
 func (p *pages) money(ctx context.Context, now time.Time) (section, error) {
 	s := section{
 		Title: "Money", Empty: "Nothing was planned in these days.",
-		Note:    fmt.Sprintf("What the plans of the last %d days estimated, at on-demand prices; spot costs less. The budgets count the same.", days),
-		Columns: columnsOf("Day (UTC)", "#Runs", "#Machine minutes", "#USD"),
+		Note: fmt.Sprintf("What the plans of the last %d days estimated, which is what budgets count, and what their machines took so far. "+
+			"Both are at on-demand prices; spot costs less.", days),
+		Columns: columnsOf("Day (UTC)", "#Runs", "#Planned minutes", "#Planned USD", "#Minutes so far", "#USD so far"),
 	}
 	ids, err := p.Store.RunIDs(ctx, "", moneyRuns)
 	if err != nil {
@@ -120,9 +121,14 @@ func (p *pages) money(ctx context.Context, now time.Time) (section, error) {
 	}
 	type sum struct {
 		runs         int
-		minutes, usd float64
+		planned, was time.Duration
+		usd, wasUSD  float64
 	}
 	since, byDay := now.UTC().AddDate(0, 0, -days), make(map[string]*sum)
+	lived, err := p.Store.Lived(ctx, since, now)
+	if err != nil {
+		return s, err
+	}
 	var order []string
 	for _, id := range ids {
 		run, err := p.rowOf(ctx, id)
@@ -137,11 +143,15 @@ func (p *pages) money(ctx context.Context, now time.Time) (section, error) {
 			byDay[day], order = new(sum), append(order, day)
 		}
 		d := byDay[day]
-		d.runs, d.minutes, d.usd = d.runs+1, d.minutes+run.machine.Minutes(), d.usd+run.usd
+		d.runs, d.planned, d.usd = d.runs+1, d.planned+run.machine, d.usd+run.usd
+		d.was, d.wasUSD = d.was+lived[id], d.wasUSD+lived[id].Hours()*run.perHour
 	}
 	for _, day := range order {
 		d := byDay[day]
-		s.Rows = append(s.Rows, []cell{text("%s", day), number("%d", d.runs), number("%.0f", d.minutes), number("%.2f", d.usd)})
+		s.Rows = append(s.Rows, []cell{
+			text("%s", day), number("%d", d.runs), number("%.0f", d.planned.Minutes()), number("%.2f", d.usd),
+			number("%.0f", d.was.Minutes()), number("%.2f", d.wasUSD),
+		})
 	}
 	return s, nil
 }
@@ -189,7 +199,7 @@ func (p *pages) audit(r *http.Request, a *answer) error {
 			run = cell{Text: l.Run, Link: "/runs/" + l.Run, Number: true}
 		}
 		s.Rows = append(s.Rows, []cell{
-			number("%d", l.ID), moment(l.At), text("%s", l.Who), text("%s", l.Did), text("%s #%d", l.Repo, l.Pull), run,
+			number("%d", l.ID), moment(l.At), text("%s", l.Who), text("%s", l.Did), text("%s", placeOf(l.Repo, l.Pull, "")), run,
 			{Text: fmt.Sprintf("%.12s", l.Commit), Code: true, Number: true}, text("%s", l.Note),
 		})
 	}

@@ -53,6 +53,9 @@ type Store interface {
 	Run(ctx context.Context, id string) (bot.Run, error)
 	RunIDs(ctx context.Context, before string, limit int) ([]string, error)
 	LiveRuns(ctx context.Context) ([]bot.Run, error)
+	// Lived returns how long the instances that were launched at t or later have lived
+	// until now, those of each run together.
+	Lived(ctx context.Context, t, now time.Time) (map[string]time.Duration, error)
 	Goals(ctx context.Context, each func(goal, run string, n int, result json.RawMessage) error) error
 	GoalResults(ctx context.Context, goal, before string, limit int, each func(run string, at time.Time, result json.RawMessage) error) error
 	AuditBefore(ctx context.Context, before int64, limit int) ([]bot.Audit, error)

@@ -236,3 +236,27 @@ func TestACacheStaysSmall(t *testing.T) {
 		}
 	}
 }
+
+// TestMoney shows what was planned beside what machines took, and whose a run is.
+func TestMoney(t *testing.T) {
+	k := &kept{lived: map[string]time.Duration{"1": 90 * time.Minute}}
+	now := time.Now()
+	for range 2 {
+		k.change(k.add(bot.Closed, report.Pass), func(r *bot.Run) { r.CreatedAt = now })
+	}
+	k.change("2", func(r *bot.Run) { r.Pull, r.Base = 0, "v1.x" })
+	srv := site(t, k, nil)
+	_, page := get(t, srv.URL+"/machines")
+	_, table, _ := strings.Cut(page, now.UTC().Format(time.DateOnly))
+	table, _, _ = strings.Cut(table, "</tr>")
+	if got := regexp.MustCompile(`>([0-9.]+)<`).FindAllStringSubmatch(table, -1); len(got) != 5 || got[0][1] != "2" ||
+		got[1][1] != "60" || got[2][1] != "0.50" || got[3][1] != "90" || got[4][1] != "0.75" {
+		t.Errorf("runs, minutes and money as planned and as they were: %q", got)
+	}
+	_, runs := get(t, srv.URL+"/runs")
+	for _, want := range []string{"o/n #7", "o/n v1.x"} {
+		if !strings.Contains(runs, want) || strings.Contains(runs, "o/n #0") {
+			t.Errorf("the runs lack %q, or name a pull request 0", want)
+		}
+	}
+}
