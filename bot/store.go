@@ -119,6 +119,10 @@ type Store interface {
 	Approved(ctx context.Context, repo Repo, pull int, sha string) (by string, err error)
 
 	Run(ctx context.Context, id string) (Run, error)
+	// Piece returns one of a run's pieces. RunOf returns the ID of the run that dispatched
+	// a workflow run. Either is ErrNotFound when there is none.
+	Piece(ctx context.Context, run, id string) (Piece, error)
+	RunOf(ctx context.Context, repo Repo, workflowRun int64) (run string, err error)
 	// Runs returns the runs of a pull request, newest first.
 	Runs(ctx context.Context, repo Repo, pull int) ([]Run, error)
 	// RecentRuns returns the newest runs, newest first, at most limit.

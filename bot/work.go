@@ -153,6 +153,16 @@ func (r *Run) runnerName(p Piece) string {
 // runners is what the names of all its runners begin with.
 func (r *Run) runners() string { return "ortest-" + r.ID + "-" }
 
+// runOfRunner returns the run that a runner of that name would be of; "" when it is none of ours.
+func runOfRunner(name string) string {
+	rest, ours := strings.CutPrefix(name, "ortest-")
+	run, _, more := strings.Cut(rest, "-")
+	if !ours || !more {
+		return ""
+	}
+	return run
+}
+
 // next returns the piece that a lane of a bucket's instance takes.
 func (r *Run) next(bucket int, at queue.Seat, now time.Time) (*Piece, queue.Answer) {
 	if r.State != Running {
@@ -300,16 +310,15 @@ func (b *Bot) owned(ctx context.Context, in runnerfleet.Instance, piece string) 
 	if err != nil {
 		return "", "", 0, stale
 	}
-	r, err := b.Store.Run(ctx, run)
+	p, err := b.Store.Piece(ctx, run, id)
 	if errors.Is(err, ErrNotFound) {
 		return "", "", 0, stale
 	}
 	if err != nil {
 		return "", "", 0, err
 	}
-	p := r.Piece(id)
 	switch {
-	case p == nil || p.Instance != in.ID || p.Attempt != attempt:
+	case p.Instance != in.ID || p.Attempt != attempt:
 		return "", "", 0, stale
 	case p.State == Finished && p.Reason == "":
 		return "", "", 0, errComplete

@@ -108,8 +108,10 @@ func putRun(ctx context.Context, tx *sql.Tx, id int64, r bot.Run, old stored) er
 		return err
 	}
 	const update = `UPDATE runs SET repo = $1, pull = $2, state = $3, created_at = $4, document = $5 WHERE id = $6`
-	_, err = tx.ExecContext(ctx, update, key(r.Repo), r.Pull, string(r.State), micros(r.CreatedAt), string(doc), id)
-	return err
+	if _, err = tx.ExecContext(ctx, update, key(r.Repo), r.Pull, string(r.State), micros(r.CreatedAt), string(doc), id); err != nil {
+		return err
+	}
+	return putWorkflowRuns(ctx, tx, id, r)
 }
 
 // headOf is the document of a run's own row.

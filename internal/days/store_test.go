@@ -25,6 +25,18 @@ type shelf struct {
 	deliveries map[string]bot.Delivery
 }
 
+// files are those of a piece's attempt.
+func (s *shelf) files(piece string) (files []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.run.Pieces {
+		if fmt.Sprintf("1/%s/%d", p.ID, p.Attempt) == piece {
+			files = p.Files
+		}
+	}
+	return files
+}
+
 // PutCatalog keeps nothing: a day has one catalog, which is at hand everywhere.
 func (s *shelf) PutCatalog(context.Context, string, []byte) error { return nil }
 
@@ -66,6 +78,29 @@ func (s *shelf) Run(_ context.Context, id string) (r bot.Run, err error) {
 		return bot.Run{}, bot.ErrNotFound
 	}
 	return r, err
+}
+
+func (s *shelf) Piece(ctx context.Context, run, id string) (bot.Piece, error) {
+	r, err := s.Run(ctx, run)
+	if err == nil && r.Piece(id) == nil {
+		err = bot.ErrNotFound
+	}
+	if err != nil {
+		return bot.Piece{}, err
+	}
+	return *r.Piece(id), nil
+}
+
+func (s *shelf) RunOf(_ context.Context, _ bot.Repo, workflowRun int64) (run string, err error) {
+	err = s.read(func() {
+		if slices.ContainsFunc(s.run.Dispatch, func(d bot.Dispatch) bool { return d.WorkflowRun == workflowRun }) {
+			run = s.run.ID
+		}
+	})
+	if err == nil && run == "" {
+		err = bot.ErrNotFound
+	}
+	return run, err
 }
 
 func (s *shelf) LiveRuns(context.Context) (all []bot.Run, err error) {
