@@ -49,18 +49,14 @@ check: test-packages check-packages build format vet lint workflows modules gene
 	go test -race -short -shuffle=on -p 1 -timeout $(TIMEOUT) ./...
 
 .PHONY: bench
-bench: export OPSBOY := $(abspath $(OPSBOY))
-bench: build ## time parsing, packing and the HTML report ten times, and ortest run with lanes and without (MIRROR=DIR for real suites); OLD=FILE compares with an earlier bin/bench.txt, OPSBOY=DIR runs the old dispatcher and parser of that checkout beside ours
-	@mkdir -p bin
-	@go test -count 1 -v -run '^TestBesideTheOldTool$$' ./plan/catalog | sed -n '/ request /,/times the least machines/p'
-	go test -run '^$$' -bench . -benchmem -count 10 ./report ./report/html ./report/opsboy ./plan/... | tee bin/bench.txt
-	go test -run '^$$' -bench '^BenchmarkParseBesideOld$$' -benchtime 1x -timeout 30m ./cmd/ortest
-	go test -run '^$$' -bench . -benchtime 5x ./runnerfleet/ec2
-	@go test -count 1 -v -run '^TestRunOnABadDay$$' ./runnerfleet/ec2 | grep -E 'goals on|FAIL|^ok'
-	go test -run '^$$' -bench '^BenchmarkWebhooks$$' -benchtime 1x -timeout 30m ./cmd/ortest
-	go test -run '^$$' -bench '^BenchmarkEntryOfManyGoals$$' -benchtime 300x ./store
-	go tool -modfile=tools.mod benchstat $(OLD) bin/bench.txt
-	.ci/bench-lanes
+bench: export OPSBOY := $(if $(OPSBOY),$(abspath $(OPSBOY)))
+bench: export MIRROR := $(if $(MIRROR),$(abspath $(MIRROR)))
+bench: test-packages build ## measure everything and write docs/benchmarks.md (PARTS="pack lanes" for some; OPSBOY=DIR and MIRROR=DIR for the old tools and real suites, OLD=FILE for an earlier bin/bench.txt; .ci/bench says more)
+	.ci/bench $(PARTS)
+
+.PHONY: pictures
+pictures: test-packages build ## take the documents' pictures of the demo again
+	go test -count 1 -tags pictures -run '^TestPictures$$' ./cmd/ortest
 
 .PHONY: fuzz
 fuzz: go ## fuzz each target for FUZZTIME (20s)
