@@ -124,6 +124,9 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 		return err
 	}
 	of := ofCheck(view.Goals, e.Check)
+	if r.Pull == 0 && (e.Action == proposeNew || e.Action == repeatNew) {
+		return b.answer(ctx, c, refusal("a release has no button for that"))
+	}
 	if e.Action == proposeNew {
 		return b.pressPropose(ctx, c, r, e.Check, of)
 	}
@@ -132,7 +135,7 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 		return err
 	}
 	for _, o := range append([]Run{r}, runs...) {
-		if o.live() {
+		if o.live() && o.Base == r.Base {
 			return b.answer(ctx, c, refusal(fmt.Sprintf("[run %s](%s) is not over yet", o.ID, b.runURL(o.ID))))
 		}
 	}
@@ -149,7 +152,25 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 	if len(failed) == 0 {
 		failed = all // somebody wants a good check run again
 	}
+	if r.Pull == 0 {
+		return b.repeatRelease(ctx, c, r, failed)
+	}
 	return b.repeat(ctx, c, r, failed)
+}
+
+// repeatRelease starts goals of a release's run again, as another run of that release.
+func (b *Bot) repeatRelease(ctx context.Context, c comment, of Run, goals []string) error {
+	runs, err := b.Store.Runs(ctx, of.Repo, 0)
+	if err != nil {
+		return err
+	}
+	newest := runs[slices.IndexFunc(runs, func(r Run) bool { return r.Base == of.Base })]
+	if newest.Head != of.Head {
+		return b.answer(ctx, c, refusal(fmt.Sprintf("%s is at %s now", code(of.Base), code(newest.Head))))
+	}
+	c.line = of.Text // which makes it one of the release's
+	at := commit{PullRequest{Open: true, Head: of.Head, Base: of.Base}, "that of the release"}
+	return b.startTrusted(ctx, c, start{at: at, words: of.Words, goals: goals, of: of.ID, confirmed: true})
 }
 
 // ofCheck returns the goals that a check run is about: one, a project's, or all.

@@ -168,6 +168,9 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 		check.Status, check.Conclusion, check.CompletedAt = "completed", out.Conclusion, r.finishedAt(c)
 		if out.Conclusion == "failure" {
 			check.Buttons = buttons
+			if r.Pull == 0 {
+				check.Buttons = buttons[:1] // the others lead to a conversation
+			}
 		}
 	}
 	check.Title, check.Summary, check.Text = out.Title, out.Summary, out.Text

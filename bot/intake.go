@@ -277,5 +277,8 @@ func (b *Bot) decidePlan(ctx context.Context, c comment, words []string) error {
 func (b *Bot) answer(ctx context.Context, c comment, a Answer) error {
 	a.Repo, a.Pull, a.Place, a.Comment, a.Index = c.Repo, c.Number, c.Place, c.ID, c.index
 	a.Text, a.Author, a.At = c.line, c.Sender, c.At
+	if c.Number == 0 {
+		a.Posted = nowhere // a release has no conversation; the audit log has it
+	}
 	return b.Store.AddAnswer(ctx, a)
 }

@@ -127,6 +127,9 @@ func (r *Releases) check(repo bot.Repo, t Table) bot.CheckRun {
 		Title: fmt.Sprintf("%s: %s of %d", t.Ref, strings.Join(said, ", "), len(t.Rows)), Text: t.Markdown(),
 		Summary: fmt.Sprintf("Every goal that a release of `%s` requires, at `%.12s`. [The page](%s) and its [JSON](%s.json) say the same.\n", t.Ref, t.Head, r.pageOf(repo, t.Ref), r.pageOf(repo, t.Ref)),
 	}
+	for _, said := range t.refused {
+		c.Summary += "\n- " + said
+	}
 	if len(t.runs) > 0 {
 		c.StartedAt = t.runs[len(t.runs)-1].CreatedAt
 		for _, o := range t.runs {
@@ -158,58 +161,90 @@ func (r *Releases) check(repo bot.Repo, t Table) bot.CheckRun {
 	return c
 }
 
-// press does what a button of the check run asks for, once for each delivery.
+// press does what a button of the check run asks for, once for each delivery. Why it
+// does not is said on the check run: a release has no conversation.
 func (r *Releases) press(ctx context.Context, e bot.ButtonEvent, guid string) (outcome string, err error) {
 	if e.SenderBot {
 		return "ignored: pressed by a bot", nil
-	}
-	switch _, may, err := r.Bot.May(ctx, e.Repo, e.Sender); {
-	case errors.Is(err, bot.ErrGone) || errors.Is(err, bot.ErrRefused):
-		return "refused: GitHub does not tell what " + e.Sender + " may do", nil
-	case err != nil:
-		return "", err
-	case !may:
-		return "refused: " + e.Sender + " may not write", nil
-	}
-	if why := r.closed(); why != "" {
-		return "refused: nothing starts now: " + why, nil
 	}
 	name := strings.TrimPrefix(e.Run, "release ")
 	rule, ref, ok := r.of(e.Repo, Ref{Name: name, Head: e.Head})
 	if !ok {
 		return "ignored: no rule is about " + name, nil
 	}
-	err = r.starting(ctx, e.Repo, func(ctx context.Context) error {
-		outcome, err = r.obey(ctx, pressed{e, guid, ref}, rule)
-		return err
-	})
-	return outcome, err
+	p := pressed{e, guid, ref}
+	why, err := r.forbidden(ctx, p)
+	if err == nil && why == "" {
+		err = r.starting(ctx, e.Repo, func(ctx context.Context) error {
+			why, err = r.obey(ctx, p, rule)
+			return err
+		})
+	}
+	if err == nil && why != "" {
+		err = r.refuse(ctx, p, why)
+	}
+	if err != nil {
+		return "", err
+	}
+	if outcome = "release " + e.Action; why != "" {
+		outcome = "refused: " + why
+	}
+	return outcome, r.show(ctx, e.Repo, rule, ref)
 }
 
-// obey does what a button of the one who may press it asks for.
-func (r *Releases) obey(ctx context.Context, p pressed, rule Rule) (outcome string, err error) {
+// forbidden says why whoever pressed a button may not, or why nothing starts now; "" if neither.
+func (r *Releases) forbidden(ctx context.Context, p pressed) (why string, err error) {
+	switch role, may, err := r.Bot.May(ctx, p.Repo, p.Sender); {
+	case errors.Is(err, bot.ErrGone) || errors.Is(err, bot.ErrRefused):
+		return "GitHub does not tell this bot what " + p.Sender + " may do", nil
+	case err != nil:
+		return "", err
+	case !may:
+		return p.Sender + " has the role " + role + ", and only who may write to the repository may do this", nil
+	}
+	if why := r.closed(); why != "" {
+		return "nothing starts now: " + why, nil
+	}
+	return "", nil
+}
+
+// obey does what a button of the one who may press it asks for, or says why not.
+func (r *Releases) obey(ctx context.Context, p pressed, rule Rule) (refused string, err error) {
 	t, err := r.table(ctx, p.Repo, rule, p.ref)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case t.State == "running":
-		return "refused: the release is running", nil
+		return "the release is running", nil
 	case len(t.runs) > 0 && t.runs[0].Head != p.Head:
-		return "refused: the branch has moved", nil
+		return "the branch has moved", nil
 	}
 	switch p.Action {
 	case overrideFails:
-		err = r.override(ctx, p, rule, t)
+		return "", r.override(ctx, p, rule, t)
 	case startStage:
-		err = r.again(ctx, p, t, func(w Row) bool { return w.Verdict == "held" })
+		return "", r.again(ctx, p, t, func(w Row) bool { return w.Verdict == "held" })
 	default:
-		err = r.again(ctx, p, t, func(w Row) bool { return !w.good() && w.Verdict != "held" || w.Stale })
+		return "", r.again(ctx, p, t, func(w Row) bool { return !w.good() && w.Verdict != "held" || w.Stale })
 	}
+}
+
+// refuse remembers why a button did nothing, and shows it for a while.
+func (r *Releases) refuse(ctx context.Context, p pressed, why string) error {
+	body, err := json.Marshal(refusal{Ref: p.ref.Name, Head: p.Head, Button: p.Action, Why: why})
 	if err != nil {
-		return "", err
+		return err
 	}
-	return "release " + p.Action, r.show(ctx, p.Repo, rule, p.ref)
+	// Posted nowhere, as override's is.
+	err = r.Bot.Store.AddAnswer(ctx, bot.Answer{
+		Repo: p.Repo, Place: bot.InButton, Comment: deliveryID(p.guid), Text: fmt.Sprintf("%s %s of %s", refusedButton, p.Action, p.ref.Name),
+		Author: p.Sender, Body: string(body), Posted: -1, At: r.Bot.Now(),
+	})
+	if errors.Is(err, bot.ErrSeen) {
+		return nil
+	}
+	return err
 }
 
 // pressed is a button, and the delivery that told of it.

@@ -44,8 +44,22 @@ type Table struct {
 	Rows       []Row  `json:"rows"`
 	Trouble    string `json:"trouble,omitempty"` // why the rule cannot be followed
 
-	runs []bot.Run // of the ref, newest first
+	runs    []bot.Run // of the ref, newest first
+	refused []string  // buttons of the head that did nothing, and why; the newest first
 }
+
+// refusal is a button that did nothing, kept as the answer to it.
+type refusal struct {
+	Ref    string `json:"ref"`
+	Head   string `json:"head"`
+	Button string `json:"button"`
+	Why    string `json:"why"`
+}
+
+const (
+	refusedButton = "release button refused:"
+	mostRefused   = 3 // that are shown
+)
 
 // override is a failure that somebody lets pass for a time: it is kept as the answer
 // to the button that was pressed.
@@ -160,6 +174,9 @@ func (r *Releases) overrides(ctx context.Context, repo bot.Repo, t *Table) error
 		return err
 	}
 	for _, a := range all {
+		if t.refuse(a); len(t.refused) > mostRefused {
+			t.refused = t.refused[:mostRefused]
+		}
 		var o override
 		if !strings.HasPrefix(a.Text, overridden) || json.Unmarshal([]byte(a.Body), &o) != nil || o.Ref != t.Ref || !r.Bot.Now().Before(o.Until) {
 			continue
@@ -171,6 +188,20 @@ func (r *Releases) overrides(ctx context.Context, repo bot.Repo, t *Table) error
 		}
 	}
 	return nil
+}
+
+// refuse takes an answer that says why a button of the head did nothing.
+func (t *Table) refuse(a bot.Answer) {
+	var no refusal
+	if !strings.HasPrefix(a.Text, refusedButton) || json.Unmarshal([]byte(a.Body), &no) != nil || no.Ref != t.Ref || no.Head != t.Head {
+		return
+	}
+	t.refused = append(t.refused, fmt.Sprintf("`%s`, pressed by `%s` at %s, did nothing: %s.", no.Button, a.Author, a.At.UTC().Format(time.DateTime), inLine(no.Why)))
+}
+
+// inLine shows a sentence that may hold a person's words as one line of code.
+func inLine(s string) string {
+	return "`" + strings.NewReplacer("`", "'", "\n", " ", "\r", " ").Replace(s) + "`"
 }
 
 func (t *Table) settle() {

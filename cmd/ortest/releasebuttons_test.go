@@ -33,6 +33,9 @@ func TestTheButtonsOfARelease(t *testing.T) {
 	}
 	p.run(t, 1)
 	p.releaseIs(t, head, "failure", "1 bad, 2 held")
+	if c := p.releaseCheck(t, head); strings.Count(c.Summary, "pressed by `"+demoStranger+"`") != 3 || !strings.Contains(c.Summary, "has the role read") {
+		t.Errorf("a stranger is not told why nothing came of it:\n%s", c.Summary)
+	}
 
 	p.pressRelease(t, head, "release_stage", demoMaintainer)
 	if r := p.run(t, 2); r.Author != demoMaintainer || r.Head != head || !strings.HasSuffix(strings.Join(r.Words, " "), " tv-hello th-hello") {
@@ -42,10 +45,36 @@ func TestTheButtonsOfARelease(t *testing.T) {
 	p.pressRelease(t, head, "release_refresh", demoMaintainer)
 	p.run(t, 3)
 	p.releaseIs(t, head, "failure", "bad")
+	if err := p.gh.RequestAction(p.checkOf(t, head, "ortest / t-hello").ID, "rerun_new", demoMaintainer); err != nil {
+		t.Fatal(err)
+	}
+	p.settle(t)
+	if r := p.run(t, 4); r.Of == "" || r.Head != head || r.Text != p.runs(t)[1].Text || len(r.Pieces) != 1 {
+		t.Errorf("the goal's own button started %+v", r)
+	}
+	p.releaseIs(t, head, "failure", "bad")
 	p.pressRelease(t, head, "release_override", demoMaintainer)
-	p.run(t, 3)
+	p.run(t, 4)
 	p.releaseIs(t, head, "success", "3 good")
-	p.auditHolds(t, "run", "answer")
+	p.auditHolds(t, "run", "answer", "refuse")
+}
+
+// checkOf returns the newest check run of a name on a commit.
+func (p *place) checkOf(t *testing.T, head, name string) (found bot.CheckRun) {
+	t.Helper()
+	all, err := p.sys.forge.CheckRuns(t.Context(), p.runsRepo(t), head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		if c.Name == name && c.ID > found.ID {
+			found = c
+		}
+	}
+	if found.ID == 0 {
+		t.Fatalf("no check run %s on %s", name, head)
+	}
+	return found
 }
 
 // releaseCheck returns the check run of a release's commit.
