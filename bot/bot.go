@@ -47,6 +47,10 @@ type Bot struct {
 	// may be at once, and what bounds them; below 0: nothing is known. nil knows nothing.
 	Room func(ctx context.Context, arch, instanceType string) (machines int, why string, err error)
 
+	// Alone calls do while no other process does something by the same key; nil: there is
+	// no other.
+	Alone func(ctx context.Context, key string, do func(ctx context.Context) error) error
+
 	Wake func()        // tells the fleet that its buckets changed; may be nil
 	Poll time.Duration // least time between two looks at a run's workflow jobs without a webhook; 15 s when zero
 	// Settle is how long GitHub may take to list a workflow run that it started:
@@ -54,7 +58,7 @@ type Bot struct {
 	Settle time.Duration
 	Hold   time.Duration // least time between two progress updates of a run; final ones do not wait
 
-	starts sync.Mutex // one start at a time: each counts what the one before took of a budget
+	starts sync.Mutex // of this process
 
 	mu sync.Mutex
 

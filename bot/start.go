@@ -70,13 +70,21 @@ func (b *Bot) start(ctx context.Context, c comment, s start) error {
 	if err != nil {
 		return b.answer(ctx, c, refusal(b.explain(ctx, verbRun, s.words, err)))
 	}
-	b.starts.Lock()
-	defer b.starts.Unlock()
-	return b.startOne(ctx, c, s, p)
+	return b.inTurn(ctx, func(ctx context.Context) error { return b.startOne(ctx, c, s, p) })
 }
 
-// startOne stores the run, unless it runs already or is over a budget. No other
-// start comes between what is counted and what is stored.
+// inTurn calls do while no other start is under way, here or in another process: each
+// counts what the ones before took of the budgets, and sees what they began.
+func (b *Bot) inTurn(ctx context.Context, do func(ctx context.Context) error) error {
+	b.starts.Lock()
+	defer b.starts.Unlock()
+	if b.Alone == nil {
+		return do(ctx)
+	}
+	return b.Alone(ctx, "start", do)
+}
+
+// startOne stores the run, unless it runs already or is over a budget.
 func (b *Bot) startOne(ctx context.Context, c comment, s start, p planned) error {
 	r := b.newRun(c, s, p)
 	same, err := b.same(ctx, r)

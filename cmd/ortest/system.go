@@ -30,6 +30,7 @@ type systemConfig struct {
 	Server   string // where GitHub shows repositories
 	Database string // path, or URL
 	Data     string // directory of what a replica keeps for itself; "": the database's
+	Keep     store.Keep
 	App      github.App
 	GitHub   github.Config
 	Secrets  [][]byte // of webhooks
@@ -71,7 +72,7 @@ type system struct {
 }
 
 func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
-	st, err := store.Open(ctx, store.Config{Database: cfg.Database, Log: cfg.Log})
+	st, err := store.Open(ctx, store.Config{Database: cfg.Database, Log: cfg.Log, Keep: cfg.Keep})
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +116,7 @@ func (s *system) build(cfg systemConfig) error {
 		Poll:     cfg.Pace,
 		Hold:     cfg.Hold,
 		Room:     room(cfg.Cloud, cfg.Limits.MaxInstances),
+		Alone:    s.store.Alone,
 	}
 	s.fleet = &runnerfleet.Fleet{
 		Cloud: cfg.Cloud, Store: forFleet, Work: canaries{s.bot, forFleet}, Limits: cfg.Limits,
