@@ -162,6 +162,7 @@ type run struct {
 	services   []lane.Service    // that run beside each test file, in its lane
 	memcheck   memcheck          // where the suite's servers run under valgrind
 	total      Total
+	unmatched  []string // the test files, when none of them was asked for
 	result     Result
 }
 

@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -34,7 +33,7 @@ func (r *run) buildAll(ctx context.Context) error {
 				return err
 			}
 		}
-		r.keep()
+		r.keep(ctx)
 	}
 	if err := r.serve(ctx); err != nil {
 		return err
@@ -157,55 +156,42 @@ func (r *run) restore(commit string) error {
 		return err
 	}
 	r.key = key
-	from := r.builds(key)
-	if _, err := os.Stat(from); err != nil || r.cfg.Piece.Options.Force {
-		return nil
+	from, err := r.store().Kept(projectBuilds, key, r.since())
+	if err == nil && from != "" {
+		err = os.CopyFS(r.src, os.DirFS(from))
 	}
-	if err := os.CopyFS(r.src, os.DirFS(from)); err != nil {
+	switch {
+	case err != nil:
 		// A broken build in the store costs a new build and nothing else.
 		r.cfg.Logger.Warn("kept build is not usable", "err", err)
 		return os.RemoveAll(r.src)
+	case from != "":
+		r.kept = key
+		r.note("build %s was made before on this machine", key)
 	}
-	r.kept = key
-	now := time.Now()
-	_ = os.Chtimes(from, now, now) // what is in use is not cleared
-	r.note("build %s was made before on this machine", key)
 	return nil
 }
 
-// builds is where a project's own build is kept, beside the others of the store.
-func (r *run) builds(key string) string { return filepath.Join(r.cfg.Work, "project", key) }
+// projectBuilds is where projects' own builds are kept, beside the others of the store.
+const projectBuilds = "project"
+
+// since is when a build must have been made to be used again: ever, unless a clean
+// rebuild was asked for; then what this run has made.
+func (r *run) since() time.Time {
+	if r.cfg.Piece.Options.Force {
+		return r.cfg.Began
+	}
+	return time.Time{}
+}
 
 // keep copies the build to where other pieces find it. Whoever is first wins;
 // that it cannot be kept is no reason to fail.
-func (r *run) keep() {
+func (r *run) keep(ctx context.Context) {
 	if r.key == "" {
 		return
 	}
-	if err := r.keepAs(r.builds(r.key)); err != nil {
+	_, err := r.store().Keep(ctx, projectBuilds, r.key, func(tmp string) error { return os.CopyFS(tmp, os.DirFS(r.src)) })
+	if err != nil {
 		r.cfg.Logger.Warn("build is not kept", "err", err)
 	}
-}
-
-func (r *run) keepAs(to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(to), "new-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.CopyFS(filepath.Join(tmp, "tree"), os.DirFS(r.src)); err != nil {
-		return err
-	}
-	if r.cfg.Piece.Options.Force {
-		if err := os.RemoveAll(to); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(filepath.Join(tmp, "tree"), to); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return nil
 }

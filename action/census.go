@@ -79,6 +79,7 @@ func (r *run) only(files []string) ([]string, error) {
 	}
 	wanted := slices.DeleteFunc(slices.Clone(files), func(p string) bool { return !re.MatchString(name(p)) })
 	if len(wanted) == 0 {
+		r.unmatched = files
 		return nil, &stopped{PhaseCheckout, fmt.Sprintf("none of the %d test files matches %s; one is %s", len(files), r.cfg.Only, files[0])}
 	}
 	return wanted, nil

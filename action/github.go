@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sethvargo/go-githubactions"
 
@@ -106,13 +107,36 @@ func (j Job) config(gh *githubactions.Action) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("find workspace: %w", err)
 	}
+	work := j.getenv("ORTEST_WORK")
 	return Config{
-		Piece: piece, Project: project, Mode: mode,
+		Piece: piece, Project: project, Mode: mode, Began: began(work, piece.ID),
 		ServerURL: cmp.Or(j.getenv("GITHUB_SERVER_URL"), "https://github.com"),
 		Workspace: workspace,
-		Spool:     j.getenv("ORTEST_SPOOL"), Work: j.getenv("ORTEST_WORK"),
+		Spool:     j.getenv("ORTEST_SPOOL"), Work: work,
 		Log: j.Stdout, Env: j.Environ, Limits: j.Limits, Logger: j.Logger,
 	}, nil
+}
+
+// began is when the run of a piece began on this machine. Other pieces of it, in
+// lanes beside this one, have what they built by force in the same folder.
+func began(work, piece string) time.Time {
+	now := time.Now()
+	if work == "" {
+		return now
+	}
+	run, _, _ := strings.Cut(piece, "/")
+	mark := filepath.Join(work, "began", keyOf("run", run))
+	if err := os.MkdirAll(filepath.Dir(mark), 0o755); err != nil {
+		return now
+	}
+	if f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err == nil {
+		f.Close()
+	}
+	fi, err := os.Stat(mark)
+	if err != nil {
+		return now
+	}
+	return fi.ModTime()
 }
 
 // lanes reports whether each test file gets a lane of its own: wherever the

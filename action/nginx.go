@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ortest/ortest/action/source"
 	"github.com/ortest/ortest/plan/recipe"
@@ -46,11 +45,7 @@ func (r *run) nginx(ctx context.Context) error {
 	}
 	key := keyOf("nginx-"+b.archive.Version, b.archive.SHA256, b.named, sums, r.gcc, r.result.Manifest.Arch)
 	made := false
-	var since time.Time
-	if r.cfg.Piece.Options.Force {
-		since = r.cfg.Began
-	}
-	out, err := r.store().Make("nginx", key, since, func(out string) error {
+	out, err := r.store().Make(ctx, "nginx", key, r.since(), func(out string) error {
 		made = true
 		return r.makeNginx(ctx, b, out)
 	})
@@ -160,7 +155,7 @@ func (r *run) askScript(ctx context.Context, script []string, dir string) ([]str
 
 // nginxOptions returns the text in which a core says what its configure takes.
 func (r *run) nginxOptions(ctx context.Context, a source.Archive) (string, error) {
-	dir, err := r.store().Keep("core", a.SHA256, func(tmp string) error {
+	dir, err := r.store().Keep(ctx, "core", a.SHA256, func(tmp string) error {
 		return r.build(ctx, "/", r.toolEnv(recipe.Tool{}), "tar", "-xf", a.Path, "-C", tmp, "--strip-components=1")
 	})
 	if err != nil {

@@ -133,7 +133,7 @@ func (r *run) server(name string) string {
 // written there is lost, so that each test file finds it new.
 func (r *run) serviceData(ctx context.Context, s recipe.Service) (string, error) {
 	key := keyOf(s.Name, s.Init, os.Geteuid())
-	return r.store().Make("services", key, time.Time{}, func(out string) error {
+	return r.store().Make(ctx, "services", key, time.Time{}, func(out string) error {
 		vars := r.serviceVars(out, s.Port)
 		if s.Unprivileged && os.Geteuid() == 0 {
 			if err := os.Chown(out, nobody, nobody); err != nil {

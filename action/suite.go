@@ -49,6 +49,10 @@ func (s *Suite) Manifest() report.Manifest { return s.r.result.Manifest }
 // Stopped is zero when the goal can be tested.
 func (s *Suite) Stopped() report.End { return s.r.result.End }
 
+// Unmatched lists the test files that there are, when the configuration's Only
+// matches none of them and the goal is stopped for that.
+func (s *Suite) Unmatched() []string { return s.r.unmatched }
+
 // Limit is how long a file may take of which nothing is known, or what the
 // project itself allows.
 func (s *Suite) Limit() time.Duration { return s.r.cfg.Limits.File }

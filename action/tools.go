@@ -139,7 +139,7 @@ func (r *run) tool(ctx context.Context, t recipe.Tool) error {
 		}
 	}
 	key := keyOf(t.Name, m.id, t.Build, t.Env, r.vars["CC"], r.vars["XCFLAGS_ARCH"], r.gcc, sums, r.result.Manifest.Arch)
-	out, err := r.store().Make("tools", key, time.Time{}, func(out string) error {
+	out, err := r.store().Make(ctx, "tools", key, time.Time{}, func(out string) error {
 		r.note("%s is built: %s", t.Name, cmp.Or(t.Title, t.Name))
 		return r.makeTool(ctx, t, m, out)
 	})

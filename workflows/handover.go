@@ -74,7 +74,7 @@ func (c *checker) hands(s *actionlint.String, names []string) {
 // and scripts write that.
 func uses(line string, names []string) string {
 	for _, n := range names {
-		if regexp.MustCompile(`\$(?:\{|env:)?`+regexp.QuoteMeta(n)+`\b|\benv(?:iron)?\b[^\n]*["'.]`+regexp.QuoteMeta(n)+`\b|%`+regexp.QuoteMeta(n)+`%`).MatchString(line) {
+		if regexp.MustCompile(`\$(?:\{|env:)?` + regexp.QuoteMeta(n) + `\b|\benv(?:iron)?\b[^\n]*["'.]` + regexp.QuoteMeta(n) + `\b|%` + regexp.QuoteMeta(n) + `%`).MatchString(line) {
 			return n
 		}
 	}

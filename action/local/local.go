@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ortest/ortest/action"
@@ -58,7 +60,8 @@ type Outcome struct {
 	Testing time.Duration // from the first test file to the end of the last
 }
 
-// Run runs goals. That tests fail or that a goal cannot be made ready is no error.
+// Run runs goals. That tests fail or that a goal cannot be made ready is no error; that
+// no goal has one of the files that were asked for is a *plan.UsageError.
 func Run(ctx context.Context, cfg Config) (Outcome, error) {
 	out := Outcome{Began: time.Now()}
 	r := &runner{cfg: cfg, began: out.Began}
@@ -67,6 +70,9 @@ func Run(ctx context.Context, cfg Config) (Outcome, error) {
 		if err := r.prepare(ctx, g); err != nil {
 			return Outcome{}, fmt.Errorf("%s: %w", g, err)
 		}
+	}
+	if err := r.matched(); err != nil {
+		return Outcome{}, err
 	}
 	begun := time.Now()
 	jobs, err := r.test(ctx)
@@ -106,6 +112,7 @@ type goal struct {
 	mode    plan.Mode
 	records *records
 	resumed int
+	only    string // pattern of the files that were asked for
 }
 
 func (r *runner) progress(format string, args ...any) {
@@ -133,7 +140,7 @@ func (r *runner) prepare(ctx context.Context, g plan.Goal) error {
 	if err != nil {
 		return err
 	}
-	one := &goal{goal: g, suite: suite, project: c.Project, mode: c.Mode}
+	one := &goal{goal: g, suite: suite, project: c.Project, mode: c.Mode, only: c.Only}
 	r.goals = append(r.goals, one)
 	if end := suite.Stopped(); end.Reason != "" {
 		r.progress("%s: stopped in %s: %s", g, end.Phase, end.Reason)
@@ -154,6 +161,29 @@ func (r *runner) prepare(ctx context.Context, g plan.Goal) error {
 		r.progress("%s: %d of %d test files had ended before; -f begins anew", g, one.resumed, len(suite.Manifest().Files))
 	}
 	return nil
+}
+
+// matched returns an error when the files that were asked for are of none of the goals.
+func (r *runner) matched() error {
+	var all []string
+	for _, g := range r.goals {
+		some := g.suite.Unmatched()
+		if len(some) == 0 {
+			return nil
+		}
+		all = append(all, some...)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if len(all) == 0 {
+		return nil
+	}
+	only := r.goals[0].only
+	do := "name some, such as " + strings.Join(all[:min(3, len(all))], " or ")
+	if near := plan.Nearest(strings.NewReplacer("*", "", "?", "").Replace(only), all); len(near) > 0 {
+		do = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return &plan.UsageError{Word: "--files " + only, What: "matches none of " + plural(len(all), "test file"), Do: do}
 }
 
 // conclude gathers a goal's evidence and judges it.

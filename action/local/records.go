@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ortest/ortest/action"
+	"github.com/ortest/ortest/action/source"
 	"github.com/ortest/ortest/report"
 )
 
@@ -71,7 +71,7 @@ func takeHold(work, goal string) (*hold, error) {
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		lock.Close()
-		return nil, errors.New("another ortest run tests it in the same --work folder; wait for it, or choose another folder")
+		return nil, fmt.Errorf("another ortest run tests it in the same --work folder: %s; wait for it, or choose another folder", source.Holders(lock.Name()))
 	}
 	h := &hold{lock: lock}
 	if err := h.makeTemp(); err != nil {

@@ -75,7 +75,7 @@ func Sum(file string) (string, error) {
 const maxDownload = 1 << 30
 
 func (s *Store) download(ctx context.Context, url string) (string, error) {
-	dir, err := s.Keep("files", hex.EncodeToString([]byte(path.Base(url))), func(tmp string) error {
+	dir, err := s.Keep(ctx, "files", hex.EncodeToString([]byte(path.Base(url))), func(tmp string) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

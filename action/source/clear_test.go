@@ -37,7 +37,7 @@ func TestClear(t *testing.T) {
 				if o.held {
 					from = other
 				}
-				dir, err := from.Make("nginx", o.name, time.Time{}, func(out string) error {
+				dir, err := from.Make(t.Context(), "nginx", o.name, time.Time{}, func(out string) error {
 					return os.WriteFile(filepath.Join(out, "file"), make([]byte, o.size), 0o644)
 				})
 				if err != nil {
@@ -82,7 +82,7 @@ func TestWhatWasClearedIsMadeAgain(t *testing.T) {
 	made := 0
 	fill := func(string) error { made++; return nil }
 	for range 2 {
-		dir, err := s.Make("tools", "x", time.Time{}, fill)
+		dir, err := s.Make(t.Context(), "tools", "x", time.Time{}, fill)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestWhatWasClearedIsMadeAgain(t *testing.T) {
 	if list, err := os.ReadDir(filepath.Join(s.Dir, "tools")); err != nil || len(list) != 0 {
 		t.Errorf("left are %v, %v", list, err)
 	}
-	if _, err := s.Make("tools", "x", time.Time{}, fill); err != nil || made != 2 {
+	if _, err := s.Make(t.Context(), "tools", "x", time.Time{}, fill); err != nil || made != 2 {
 		t.Errorf("made %d times, %v", made, err)
 	}
 	if err := s.Close(); err != nil {

@@ -145,7 +145,7 @@ func (s *Store) bare(ctx context.Context, url string) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, s.Git(ctx, io.Discard, dir, "fetch", "--quiet", "--prune", url, "+refs/heads/*:refs/heads/*")
 	}
-	return s.Keep("git", filepath.Join(filepath.Base(filepath.Dir(url)), filepath.Base(url)), func(tmp string) error {
+	return s.Keep(ctx, "git", filepath.Join(filepath.Base(filepath.Dir(url)), filepath.Base(url)), func(tmp string) error {
 		return s.Git(ctx, s.Log, tmp, "clone", "--quiet", "--bare", url, ".")
 	})
 }

@@ -20,9 +20,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Store gets and keeps sources. Dir, Server and Git are required.
@@ -133,93 +130,5 @@ func (s *Store) fetch(ctx context.Context, r Repo, dir string, depth int) error 
 // may write into it.
 func (s *Store) Checkout(ctx context.Context, url, commit string) (string, error) {
 	name := strings.TrimSuffix(filepath.Base(url), ".git") + "-" + commit
-	return s.Keep("src", name, func(tmp string) error { return s.Fetch(ctx, url, commit, tmp) })
-}
-
-// Keep returns the folder of a name, which make filled once. It is there
-// wholly or not at all, however many ask for it at once, and stays until Close.
-func (s *Store) Keep(kind, name string, make func(tmp string) error) (string, error) {
-	dir := filepath.Join(s.Dir, kind, name)
-	if _, err := s.use(dir); err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), ".new-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return "", err
-	}
-	if err := make(tmp); err != nil {
-		return "", err
-	}
-	s.added()
-	return dir, os.Rename(tmp, dir)
-}
-
-// Make returns the folder of a name, which fill filled in place: what is built
-// has its own path in it. What was left unfinished, or made before since, is made
-// from the start. It stays until Close.
-func (s *Store) Make(kind, name string, since time.Time, fill func(out string) error) (string, error) {
-	dir := filepath.Join(s.Dir, kind, name)
-	done := dir + ".done"
-	made := func() bool {
-		fi, err := os.Stat(done)
-		return err == nil && !fi.ModTime().Before(since)
-	}
-	used, err := s.use(dir)
-	if err != nil {
-		return "", err
-	}
-	if made() {
-		return dir, nil
-	}
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if made() {
-		return dir, nil
-	}
-	if _, err := os.Stat(done); err == nil {
-		// What others test with is not taken away.
-		if unix.Flock(int(used.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-			return "", fmt.Errorf("%s is in use and cannot be made again: wait for the run that tests with it, or do without -f", dir)
-		}
-		defer func() { _ = unix.Flock(int(used.Fd()), unix.LOCK_SH) }()
-	}
-	if err := errors.Join(os.RemoveAll(done), os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
-		return "", err
-	}
-	if err := fill(dir); err != nil {
-		return "", err
-	}
-	s.added()
-	return dir, os.WriteFile(done, nil, 0o644)
-}
-
-// lock takes a lock that ends with the process at the latest.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
+	return s.Keep(ctx, "src", name, func(tmp string) error { return s.Fetch(ctx, url, commit, tmp) })
 }

@@ -239,16 +239,16 @@ func TestMake(t *testing.T) {
 		{"what is made since is neither", began, false, 2},
 		{"what is older is", time.Now().Add(time.Hour), false, 3},
 	} {
-		out, err := s.Make("tools", "t", tt.since, fill(tt.fails))
+		out, err := s.Make(t.Context(), "tools", "t", tt.since, fill(tt.fails))
 		if made != tt.made || (err != nil) != tt.fails || err == nil && filepath.Base(out) != "t" {
 			t.Errorf("%s: made %d times, %s, %v", tt.name, made, out, err)
 		}
 	}
 	other := &Store{Dir: s.Dir}
-	if _, err := other.Make("tools", "t", time.Time{}, fill(false)); err != nil {
+	if _, err := other.Make(t.Context(), "tools", "t", time.Time{}, fill(false)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Make("tools", "t", time.Now().Add(time.Hour), fill(false)); err == nil || !strings.Contains(err.Error(), "is in use and cannot be made again") || made != 3 {
+	if _, err := s.Make(t.Context(), "tools", "t", time.Now().Add(time.Hour), fill(false)); err == nil || !strings.Contains(err.Error(), "is in use by another process and cannot be made again") || made != 3 {
 		t.Errorf("what another run tests with was made again: %v", err)
 	}
 	if err := other.Close(); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/ortest/ortest/action/root32"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
-	"github.com/ortest/ortest/report"
 )
 
 func (a *app) action() *cobra.Command {
@@ -26,7 +24,7 @@ func (a *app) action() *cobra.Command {
 			if root32.Wanted(os.Environ()) {
 				return inside(cmd)
 			}
-			weigh := judging{known: map[string][]report.Expectation{}, now: time.Now()}
+			weigh := judgingBy(nil)
 			return action.Job{
 				Environ: os.Environ(),
 				Stdout:  cmd.OutOrStdout(),
@@ -34,15 +32,9 @@ func (a *app) action() *cobra.Command {
 					if weigh.catalog, err = catalogOf(p.Catalog, os.Getenv("ORTEST_CATALOG_FILE")); err != nil {
 						return project, mode, err
 					}
-					return lookup(weigh.catalog, p.Goal)
+					return weigh.catalog.Goal(p.Goal)
 				},
-				Judge: func(ev report.Evidence) (report.GoalResult, error) {
-					exps, err := weigh.expects(ev.Goal)
-					if err != nil {
-						return report.GoalResult{}, err
-					}
-					return report.Judge(ev, exps, report.JudgeOptions{Now: weigh.now}), nil
-				},
+				Judge:  weigh.evidence,
 				Logger: a.log(cmd.ErrOrStderr()),
 			}.Run(cmd.Context())
 		},
@@ -76,13 +68,4 @@ func catalogOf(revision, file string) (*catalog.Catalog, error) {
 		return nil, fmt.Errorf("read catalog %s: %w", revision, err)
 	}
 	return catalog.Unpack(revision, packed)
-}
-
-func lookup(c *catalog.Catalog, g plan.Goal) (plan.Project, plan.Mode, error) {
-	project, ok := c.Project(g.Project)
-	mode, has := c.Mode(g.Mode)
-	if !ok || !has || !project.HasMode(g.Mode) {
-		return plan.Project{}, plan.Mode{}, fmt.Errorf("catalog %s has no goal %s", c.Revision, g)
-	}
-	return project, mode, nil
 }

@@ -27,7 +27,7 @@ func (a *app) dispatch() *cobra.Command {
 		Short: "Plan goals onto machines, as the old dispatcher did",
 		Long: "Plan goals onto as few machines as can end within -t (60 minutes unless given). The plan is only shown: this command starts no " +
 			"machines, and -r answers with what does, the comment /ortest on a pull request or, on this machine alone, ortest run.\n\nDurations come from --ast, from the history in --data, or from both when both are given; what was never measured " +
-			"is counted by its test blocks, with a warning.",
+			"is counted by its test blocks, with a warning.\n\nWith --json the files of a piece are listed where it is a part of its goal; a whole goal has an empty list, and runs all the files that it has by then.",
 		Example: "  ortest dispatch -t 120 -a 'linux x86_64' t tv\n  ortest dispatch --split never --ast ast.json -f -t 230 t-lua-resty-redis ngx_lua",
 		Args:    anyTargets,
 		RunE: func(cmd *cobra.Command, targets []string) error {

@@ -31,6 +31,7 @@ type judging struct {
 	oldIsKnown                     bool
 	sources                        string // a directory of checkouts or repositories
 
+	arch    string // that expectations are for; of logs their own says it
 	catalog *catalog.Catalog
 	mu      sync.Mutex                      // known: the lanes of a run judge at once
 	known   map[string][]report.Expectation // by project
@@ -61,6 +62,20 @@ func (j *judging) flags(cmd *cobra.Command) {
 	f.StringVar(&j.goal, "goal", "", "the log, which names no goal, is that of `GOAL`")
 	f.StringVar(&j.sources, "sources", "", "find the projects' repositories or checkouts in `DIR`: for what did not run, for what passes although it is said to fail, and for lines")
 	f.StringVar(&j.date, "date", "", "let expectations expire as on `DATE`, such as 2026-01-31 (default today)")
+}
+
+// judgingBy weighs by the expectations that a catalog has itself.
+func judgingBy(c *catalog.Catalog) *judging {
+	return &judging{catalog: c, known: make(map[string][]report.Expectation), now: time.Now()}
+}
+
+// evidence weighs a goal, or one of its files, by its project's expectations.
+func (j *judging) evidence(ev report.Evidence) (report.GoalResult, error) {
+	exps, err := j.expects(ev.Goal)
+	if err != nil {
+		return report.GoalResult{}, err
+	}
+	return report.Judge(ev, exps, report.JudgeOptions{Now: j.now, Arch: j.arch}), nil
 }
 
 // open reads what the flags name.

@@ -111,7 +111,7 @@ func (a *app) runGoals(cmd *cobra.Command, f *runFlags, targets []string) error 
 		return errors.New("interrupted; the same command goes on with the files that are left")
 	}
 	if err != nil {
-		return err
+		return wrong(err)
 	}
 	sayRun(cfg.Progress, out)
 	return showRun(cmd, f, out)
@@ -123,7 +123,7 @@ func (a *app) openRun(cmd *cobra.Command, f *runFlags, targets []string) ([]plan
 	if err := f.req.Validate(); err != nil {
 		return nil, wrong(err)
 	}
-	f.judging.data = f.history.dir
+	f.judging.data, f.judging.arch = f.history.dir, f.req.Options.Arch
 	if err := f.judging.open(cmd); err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (a *app) local(cmd *cobra.Command, f *runFlags, goals []plan.Goal, h *plan.
 	cfg := local.Config{
 		Goals: goals, Work: f.work, Jobs: f.jobs, Cores: runtime.NumCPU(), Fresh: f.req.Options.Force, Progress: io.Discard,
 		Open:  func(g plan.Goal) (action.Config, error) { return a.openGoal(cmd, f, g) },
-		Judge: f.judgeOne,
+		Judge: f.judging.evidence,
 		Estimate: func(g plan.Goal, t report.TestFile) plan.File {
 			return f.estimate(h, g, t)
 		},
@@ -227,7 +227,7 @@ func (a *app) makeUnits(cmd *cobra.Command, f *runFlags, goals []plan.Goal, lane
 	var projects []plan.Project
 	var modes []plan.Mode
 	for _, g := range goals {
-		project, mode, err := lookup(f.judging.catalog, g)
+		project, mode, err := f.judging.catalog.Goal(g)
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +238,7 @@ func (a *app) makeUnits(cmd *cobra.Command, f *runFlags, goals []plan.Goal, lane
 
 // openGoal says how a goal is made ready.
 func (a *app) openGoal(cmd *cobra.Command, f *runFlags, g plan.Goal) (action.Config, error) {
-	project, mode, err := lookup(f.judging.catalog, g)
+	project, mode, err := f.judging.catalog.Goal(g)
 	if err != nil {
 		return action.Config{}, err
 	}
@@ -266,15 +266,6 @@ func (a *app) openGoal(cmd *cobra.Command, f *runFlags, g plan.Goal) (action.Con
 		cfg.Log = cmd.ErrOrStderr()
 	}
 	return cfg, nil
-}
-
-// judgeOne weighs a goal by its project's expectations.
-func (f *runFlags) judgeOne(ev report.Evidence) (report.GoalResult, error) {
-	exps, err := f.judging.expects(ev.Goal)
-	if err != nil {
-		return report.GoalResult{}, err
-	}
-	return report.Judge(ev, exps, report.JudgeOptions{Now: f.judging.now, Arch: f.req.Options.Arch}), nil
 }
 
 // What a block takes is known of suites that ask each twice. Every time more is

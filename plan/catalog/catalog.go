@@ -8,6 +8,7 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/ortest/ortest/plan"
@@ -44,6 +45,17 @@ type Arch struct {
 	Types    []Instance `yaml:"types" json:"types"`         // the first is the default
 }
 
+// Alike lists the instance types with as many cores as the default one, itself first:
+// a plan's minutes hold for all of them.
+func (a Arch) Alike() (names []string) {
+	for _, t := range a.Types {
+		if t.Cores == a.Types[0].Cores {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
 // Instance is an instance type. Prices are dollars per hour.
 type Instance struct {
 	Name     string  `yaml:"name" json:"name"`
@@ -69,6 +81,16 @@ func (c *Catalog) Mode(name string) (plan.Mode, bool) {
 // Project returns a project by name, examples included.
 func (c *Catalog) Project(name string) (plan.Project, bool) {
 	return find(c.projects, func(p plan.Project) bool { return p.Name == name })
+}
+
+// Goal returns a goal's project and mode, or an error that names what there is not.
+func (c *Catalog) Goal(g plan.Goal) (plan.Project, plan.Mode, error) {
+	project, ok := c.Project(g.Project)
+	mode, has := c.Mode(g.Mode)
+	if !ok || !has || !project.HasMode(g.Mode) {
+		return plan.Project{}, plan.Mode{}, fmt.Errorf("catalog %s has no goal %s", c.Revision, g)
+	}
+	return project, mode, nil
 }
 
 // Arch returns an architecture by name, such as "linux x86_64".
