@@ -29,6 +29,9 @@ const (
 // Folder is where a repository has its workflow files.
 const Folder = ".github/workflows/"
 
+// SettingsFile is where a repository says how its workflow files are filled.
+const SettingsFile = ".github/ortest.yml"
+
 // checkout is the one action of others that the files use.
 const checkout = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
 

@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"github.com/ortest/ortest/bot/github"
+	"github.com/ortest/ortest/workflows/botless"
 )
 
 // repository says whether workflows can run in one: it may be a fork, private, or
 // without Actions.
 func (d *doctor) repository(ctx context.Context, name string) error {
-	repo, err := repoOf(name)
+	repo, err := botless.RepoOf(name)
 	if err != nil {
 		return fmt.Errorf("--repository: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
+	"github.com/ortest/ortest/workflows/botless"
 )
 
 func (a *app) goals() *cobra.Command {
@@ -96,12 +97,20 @@ func (a *app) warn(w io.Writer, text string) {
 	}
 }
 
-// wrong gives an error about somebody's words the code of wrong usage.
+// wrong gives an error the exit code that its type stands for: wrong usage for what
+// is about somebody's words or a job's environment, and that of a bad verdict.
 func wrong(err error) error {
 	var words *plan.UsageError
 	var name *catalog.UnknownError
-	if errors.As(err, &words) || errors.As(err, &name) {
+	var job *botless.UsageError
+	var bad *botless.BadError
+	switch {
+	case errors.As(err, &words), errors.As(err, &name), errors.As(err, &job):
 		return usage(err)
+	case errors.As(err, &bad) && bad.Err == nil:
+		return errBadVerdict
+	case errors.As(err, &bad):
+		return &exitError{exitBad, err}
 	}
 	return err
 }

@@ -113,22 +113,11 @@ func (c ec2Config) open(ctx context.Context, s serveConfig, cat *catalog.Catalog
 			arch.Image = image
 		}
 		if len(arch.Types) == 0 {
-			arch.Types = alike(a)
+			arch.Types = a.Alike()
 		}
 		cfg.Arches[a.Name] = arch
 	}
 	return ec2.Open(ctx, cfg)
-}
-
-// alike returns the types with as many cores as the arch's default: a plan's minutes hold
-// for all of them.
-func alike(a catalog.Arch) (names []string) {
-	for _, t := range a.Types {
-		if t.Cores == a.Types[0].Cores {
-			names = append(names, t.Name)
-		}
-	}
-	return names
 }
 
 // linkedDynamically reports that a program will not start where its C library is not

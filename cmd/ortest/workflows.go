@@ -19,16 +19,13 @@ import (
 	"github.com/ortest/ortest/workflows"
 )
 
-// settingsFile is where a repository says how its workflow files are filled.
-const settingsFile = ".github/ortest.yml"
-
 func (a *app) workflows() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "workflows",
 		Short: "The workflow files: fill, check and install them",
 		Long: "The workflow files. ortest.yml is what the bot dispatches. ortest-comment.yml, ortest-release.yml and ortest-nightly.yml are for those " +
 			"who have no bot: they do nothing until the repository's variable ORTEST_WITHOUT_BOT is \"true\".\n\n" +
-			"Settings stand in the repository's " + settingsFile + "; each key has a flag of its name or a default.",
+			"Settings stand in the repository's " + workflows.SettingsFile + "; each key has a flag of its name or a default.",
 		Example: "  ortest workflows render --out .\n  ortest workflows check\n  ortest workflows install OWNER/NAME",
 		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -45,7 +42,7 @@ type renderFlags struct {
 
 func (f *renderFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.file, "settings", "", "read the settings from `FILE`; "+settingsFile+" when there is one")
+	fl.StringVar(&f.file, "settings", "", "read the settings from `FILE`; "+workflows.SettingsFile+" when there is one")
 	fl.StringVar(&f.settings.Commit, "commit", "", "pin ortest to this full `SHA`; the one that this binary is made of, if it knows")
 	fl.StringVar(&f.settings.Version, "version", "", "what that commit is called, for people")
 	fl.StringVar(&f.settings.Source, "source", "", "ortest's own repository, `OWNER/NAME`")
@@ -64,7 +61,7 @@ func (f *renderFlags) read(cmd *cobra.Command) (workflows.Settings, error) {
 	var s workflows.Settings
 	name := f.file
 	if name == "" {
-		name = settingsFile
+		name = workflows.SettingsFile
 	}
 	raw, err := os.ReadFile(name)
 	switch {

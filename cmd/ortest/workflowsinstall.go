@@ -14,6 +14,7 @@ import (
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/bot/github"
 	"github.com/ortest/ortest/workflows"
+	"github.com/ortest/ortest/workflows/botless"
 )
 
 // installFlags are those of ortest workflows install.
@@ -52,17 +53,8 @@ func (a *app) workflowsInstall() *cobra.Command {
 	return cmd
 }
 
-// repoOf reads OWNER/NAME. The installation only fills a place: a token needs none.
-func repoOf(name string) (bot.Repo, error) {
-	owner, repo, ok := strings.Cut(name, "/")
-	if !ok || owner == "" || repo == "" || strings.Contains(repo, "/") {
-		return bot.Repo{}, fmt.Errorf("%q is not OWNER/NAME", name)
-	}
-	return bot.Repo{Installation: 1, Owner: owner, Name: repo}, nil
-}
-
 func (a *app) install(cmd *cobra.Command, f *installFlags, name string) error {
-	repo, err := repoOf(name)
+	repo, err := botless.RepoOf(name)
 	if err != nil {
 		return usage(err)
 	}

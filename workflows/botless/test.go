@@ -1,4 +1,4 @@
-package main
+package botless
 
 import (
 	"context"
@@ -7,20 +7,28 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/ortest/ortest/action"
 	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
 )
 
 // pieceFile names, among the results of a piece, which one it is.
 const pieceFile = "piece.txt"
 
+// planned refuses to test and judge by another catalog than the plan was made with.
+func planned(c *catalog.Catalog, revision string) error {
+	if revision == "" || revision == c.Revision {
+		return nil
+	}
+	return usage(fmt.Errorf("the plan is of catalog %s, and this job has %s: give all jobs the same version of ortest, and the same ORTEST_CATALOG", revision, c.Revision))
+}
+
 // test runs a piece as the action does, and ends with its verdict: the next stage
 // begins only where this one is good.
-func (b botless) test(ctx context.Context) error {
-	c, err := b.catalogHere()
+func (j Job) test(ctx context.Context) error {
+	c, err := j.catalog()
 	if err != nil {
 		return err
 	}
@@ -37,22 +45,25 @@ func (b botless) test(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(spool, pieceFile), []byte(piece.ID+"\n"), 0o600); err != nil {
 		return err
 	}
-	weigh := judging{catalog: c, known: map[string][]report.Expectation{}, now: time.Now()}
+	judge := j.Judge(c)
 	var judged *report.GoalResult
 	err = action.Job{
 		Environ: append(os.Environ(), "ORTEST_SPOOL="+spool),
-		Stdout:  b.cmd.OutOrStdout(),
-		Lookup:  func(p action.Piece) (plan.Project, plan.Mode, error) { return lookup(c, p.Goal) },
-		Judge: func(ev report.Evidence) (report.GoalResult, error) {
-			exps, err := weigh.expects(ev.Goal)
-			if err != nil {
-				return report.GoalResult{}, err
+		Stdout:  j.Stdout,
+		Lookup: func(p action.Piece) (plan.Project, plan.Mode, error) {
+			if err := planned(c, p.Catalog); err != nil {
+				return plan.Project{}, plan.Mode{}, err
 			}
-			g := report.Judge(ev, exps, report.JudgeOptions{Now: weigh.now})
-			judged = &g
-			return g, nil
+			return c.Goal(p.Goal)
 		},
-		Logger: b.log,
+		Judge: func(ev report.Evidence) (report.GoalResult, error) {
+			g, err := judge(ev)
+			if err == nil {
+				judged = &g
+			}
+			return g, err
+		},
+		Logger: j.Log,
 	}.Run(ctx)
 	switch {
 	case err != nil:
@@ -60,7 +71,7 @@ func (b botless) test(ctx context.Context) error {
 	case judged == nil:
 		return errors.New("the piece left too much to be judged here; the job that reports does")
 	case judged.Verdict != report.Pass && judged.Verdict != report.Known:
-		return &exitError{exitBad, fmt.Errorf("%s: %s", judged.Goal, judged.Verdict)}
+		return refused(fmt.Errorf("%s: %s", judged.Goal, judged.Verdict))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package botless
 
 import (
 	"context"
@@ -46,8 +46,8 @@ func TestSignIn(t *testing.T) {
 	} {
 		t.Setenv(k, v)
 	}
-	b := botless{log: slog.New(slog.DiscardHandler)}
-	if err := b.signIn(context.Background()); err != nil {
+	j := Job{Log: slog.New(slog.DiscardHandler)}
+	if err := j.signIn(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	reaper, err := ec2.OpenReaper(t.Context(), "f")
@@ -70,7 +70,7 @@ func TestSignIn(t *testing.T) {
 		t.Run("without "+k, func(t *testing.T) {
 			t.Setenv("AWS_ACCESS_KEY_ID", "")
 			t.Setenv(k, "")
-			if err := b.signIn(context.Background()); err == nil {
+			if err := j.signIn(context.Background()); err == nil {
 				t.Error("nothing was missed")
 			}
 		})

@@ -1,8 +1,10 @@
-package main
+package botless
 
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +22,7 @@ import (
 type asked struct {
 	words   []string // flags and targets
 	show    bool     // only show the plan
-	run     botlessRun
+	run     run
 	comment bool
 }
 
@@ -29,34 +31,34 @@ const maxMatrix = 256
 
 // plan decides what the event asks for. Only what this program made goes into its
 // outputs: names of the catalog, commits, numbers.
-func (b botless) plan(ctx context.Context) error {
-	ask, err := b.asked(ctx)
+func (j Job) plan(ctx context.Context) error {
+	ask, err := j.asked(ctx)
 	if err != nil {
 		return err
 	}
 	req, err := plan.ParseRequest(ask.words)
 	if err != nil {
-		return wrong(err)
+		return err
 	}
-	req.Limit = cmp.Or(req.Limit, defaultLimit)
+	req.Limit = cmp.Or(req.Limit, j.Limit)
 	req.AllAtOnce = req.AllAtOnce || os.Getenv("ORTEST_ALL_AT_ONCE") == "true"
-	c, err := b.catalogHere()
+	c, err := j.catalog()
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(plan.Policy{}.Check(req), c.Check(req)); ask.comment && err != nil {
-		return wrong(err)
+		return err
 	}
 	goals, _, err := c.Goals(req.Targets, req.Exclude)
 	if err != nil {
-		return wrong(err)
+		return err
 	}
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("ORTEST_STAGES"), "1"))
 	if err != nil || n < 1 || n > 3 {
 		return usage(fmt.Errorf("ORTEST_STAGES: %q is not from 1 to 3", os.Getenv("ORTEST_STAGES")))
 	}
 	ask.run.Options, ask.run.Stages = req.Options, n
-	return b.outputs(ctx, ask, c, req, inStages(goals, n, req.AllAtOnce))
+	return j.outputs(ctx, ask, c, req, inStages(goals, n, req.AllAtOnce))
 }
 
 // inStages cuts goals: t first, then tv and to where there are three stages, then the
@@ -79,19 +81,19 @@ func inStages(goals []plan.Goal, n int, atOnce bool) [][]plan.Goal {
 	return slices.DeleteFunc(all, func(s []plan.Goal) bool { return len(s) == 0 })
 }
 
-func (b botless) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req plan.Request, stages [][]plan.Goal) error {
-	out := b.cmd.OutOrStdout()
+func (j Job) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req plan.Request, stages [][]plan.Goal) error {
+	out := j.Stdout
 	var so made
 	for i := range ask.run.Stages {
 		suffix := ""
 		if i > 0 {
 			suffix = fmt.Sprintf("-%d", i+1)
 		}
-		matrix, fleet := []workflows.Piece{}, []botlessMachine{}
+		matrix, fleet := []workflows.Piece{}, []machine{}
 		if i < len(stages) {
-			p, err := pack(ctx, c.InputFrom(req, stages[i], new(plan.History)))
+			p, err := j.Pack(ctx, c.InputFrom(req, stages[i], new(plan.History)))
 			if err != nil {
-				return wrong(err)
+				return err
 			}
 			if matrix, fleet, err = so.share(ask.run, c, p); err != nil {
 				return err
@@ -102,10 +104,10 @@ func (b botless) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req
 			return usage(fmt.Errorf("stage %d would have %d jobs, and GitHub makes at most %d of a matrix: name fewer targets or a longer -t; the bot cuts them into several workflow runs", i+1, len(matrix), maxMatrix))
 		}
 		if ask.show {
-			matrix, fleet = []workflows.Piece{}, []botlessMachine{}
+			matrix, fleet = []workflows.Piece{}, []machine{}
 		}
 		if ask.run.Cloud == "hosted" {
-			fleet = []botlessMachine{}
+			fleet = []machine{}
 		}
 		for name, v := range map[string]any{"pieces": matrix, "machines": fleet} {
 			text, err := encode(v)
@@ -125,14 +127,21 @@ func (b botless) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req
 	return errors.Join(output("run", text), output("attempt", cmp.Or(os.Getenv("GITHUB_RUN_ATTEMPT"), "1")), appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), summary))
 }
 
+// nonce is 32 hex digits that nobody can guess.
+func nonce() string {
+	b := make([]byte, 16)
+	rand.Read(b) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b)
+}
+
 // made counts what a plan has so far: names are numbered through all stages.
 type made struct{ pieces, machines int }
 
 // share makes jobs of a plan's pieces, and machines of its buckets.
-func (so *made) share(run botlessRun, c *catalog.Catalog, p plan.Plan) (matrix []workflows.Piece, fleet []botlessMachine, err error) {
+func (so *made) share(run run, c *catalog.Catalog, p plan.Plan) (matrix []workflows.Piece, fleet []machine, err error) {
 	for _, bucket := range p.Buckets {
 		so.machines++
-		m := botlessMachine{ID: fmt.Sprintf("b%d", so.machines), Arch: run.Options.Arch, Type: run.Options.InstanceType, Minutes: 30}
+		m := machine{ID: fmt.Sprintf("b%d", so.machines), Arch: run.Options.Arch, Type: run.Options.InstanceType, Minutes: 30}
 		for _, p := range bucket.Pieces {
 			so.pieces++
 			project, ok := c.Project(p.Goal.Project)
@@ -141,7 +150,7 @@ func (so *made) share(run botlessRun, c *catalog.Catalog, p plan.Plan) (matrix [
 			}
 			minutes := int(max(2*p.Estimate, 30*time.Minute) / time.Minute)
 			leg := workflows.Piece{
-				ID: fmt.Sprintf("%s/p%d/1", run.ID, so.pieces), Label: workflows.Label(randomHex()[:32]), Goal: p.Goal.String(),
+				ID: fmt.Sprintf("%s/p%d/1", run.ID, so.pieces), Label: workflows.Label(nonce()), Goal: p.Goal.String(), Catalog: c.Revision,
 				Repo: strings.TrimSuffix(strings.TrimPrefix(project.Repo, "https://github.com/"), ".git"), Files: p.Files, Options: run.Options, Timeout: minutes,
 			}
 			if strings.EqualFold(leg.Repo, run.Repo) {
@@ -151,7 +160,7 @@ func (so *made) share(run botlessRun, c *catalog.Catalog, p plan.Plan) (matrix [
 				return nil, nil, err
 			}
 			m.Minutes += minutes
-			m.Pieces = append(m.Pieces, botlessPiece{ID: leg.ID, Goal: leg.Goal, Label: leg.Label, Minutes: minutes})
+			m.Pieces = append(m.Pieces, piece{ID: leg.ID, Goal: leg.Goal, Label: leg.Label, Minutes: minutes})
 			switch run.Cloud {
 			case "hosted":
 				leg.Label = cmp.Or(os.Getenv("ORTEST_HOSTED_LABEL"), workflows.Defaults().Runner)

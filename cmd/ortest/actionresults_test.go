@@ -14,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/ortest/ortest/report"
 )
 
 // artifactStore is a store of artifacts as GitHub's, over the same interface.
@@ -131,10 +129,13 @@ func results(t *testing.T, s *artifactStore, env map[string]string) (string, int
 	return out.String(), code
 }
 
+// oneBlock is how much one request sends; a byte more makes two.
+const oneBlock = 8 << 20
+
 func TestResultsGoThereAndBack(t *testing.T) {
 	s, spool, back := newArtifactStore(t), t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
-		"piece.txt": "77-1/p1/1\n", "000000.json": `{"seq":0}`, "000000.log": strings.Repeat("x", maxBlock+1), "secret.txt": "no", "000001.part": "no",
+		"piece.txt": "77-1/p1/1\n", "000000.json": `{"seq":0}`, "000000.log": strings.Repeat("x", oneBlock+1), "secret.txt": "no", "000001.part": "no",
 	} {
 		if err := os.WriteFile(filepath.Join(spool, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -153,13 +154,13 @@ func TestResultsGoThereAndBack(t *testing.T) {
 		t.Fatalf("get: %d %s", code, said)
 	}
 	got, err := os.ReadFile(filepath.Join(back, "ortest-77-1-p1-1", "000000.log"))
-	if err != nil || len(got) != maxBlock+1 {
+	if err != nil || len(got) != oneBlock+1 {
 		t.Errorf("came back with %d bytes, %v", len(got), err)
 	}
 }
 
 // TestHostileResults holds what a job that ran a stranger's code may leave: nothing of
-// it gets out of the folder, and nobody speaks for another piece.
+// it gets out of the folder.
 func TestHostileResults(t *testing.T) {
 	s, root := newArtifactStore(t), t.TempDir()
 	dir := filepath.Join(root, "results")
@@ -185,38 +186,8 @@ func TestHostileResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range found {
-		if name := filepath.Base(f); name != pieceFile && name != "000000.json" || !strings.HasPrefix(f, "ortest-77-1-") {
+		if name := filepath.Base(f); name != "piece.txt" && name != "000000.json" || !strings.HasPrefix(f, "ortest-77-1-") {
 			t.Errorf("%s was written", f)
-		}
-	}
-	came, err := readResults(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := came["77-1/p1/1"]; !ok || len(came) != 2 {
-		t.Errorf("results are believed of %v, want of p1, and of p3 by its own artifact", keysOf(came))
-	}
-}
-
-func keysOf(m map[string]report.PieceEvidence) (all []string) {
-	for k := range m {
-		all = append(all, k)
-	}
-	return all
-}
-
-// TestUnpackIsBounded: what all archives of a run hold together has an end, and 1 byte
-// more is refused.
-func TestUnpackIsBounded(t *testing.T) {
-	s := newArtifactStore(t)
-	s.put(t, "ortest-x", "000000.log="+strings.Repeat("0", 1000), "000001.log="+strings.Repeat("0", 1000))
-	for _, tt := range []struct {
-		left int64
-		good bool
-	}{{2000, true}, {1999, false}} {
-		left := tt.left
-		if err := unpackResults(s.kept["ortest-x"], t.TempDir(), &left); (err == nil) != tt.good {
-			t.Errorf("with %d bytes left: %v", tt.left, err)
 		}
 	}
 }

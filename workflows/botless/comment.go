@@ -1,4 +1,4 @@
-package main
+package botless
 
 import (
 	"cmp"
@@ -41,12 +41,12 @@ type event struct {
 var reSHA = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // asked reads the event. A comment's author is asked for first of all.
-func (b botless) asked(ctx context.Context) (asked, error) {
+func (j Job) asked(ctx context.Context) (asked, error) {
 	number, err := strconv.ParseInt(cmp.Or(os.Getenv("GITHUB_RUN_ID"), "0"), 10, 64)
 	if err != nil {
 		return asked{}, usage(fmt.Errorf("GITHUB_RUN_ID: %w", err))
 	}
-	ask := asked{run: botlessRun{
+	ask := asked{run: run{
 		ID: fmt.Sprintf("%d-%s", number, cmp.Or(os.Getenv("GITHUB_RUN_ATTEMPT"), "1")), Run: number, Repo: os.Getenv("GITHUB_REPOSITORY"),
 		Head: os.Getenv("GITHUB_SHA"), Base: os.Getenv("GITHUB_REF_NAME"), Author: os.Getenv("GITHUB_ACTOR"),
 		Cloud: cmp.Or(os.Getenv("ORTEST_CLOUD"), "hosted"), At: time.Now().UTC().Truncate(time.Second),
@@ -63,7 +63,7 @@ func (b botless) asked(ctx context.Context) (asked, error) {
 			"ortest run in a job that checks it out tests it all the same (--mirror)", ask.run.Repo))
 	}
 	if os.Getenv("GITHUB_EVENT_NAME") == "issue_comment" {
-		return ask, b.readComment(ctx, &ask, e)
+		return ask, j.readComment(ctx, &ask, e)
 	}
 	ask.run.Command = bot.Prefix + " " + os.Getenv("ORTEST_TARGETS")
 	if ask.words, err = shellquote.Split(os.Getenv("ORTEST_TARGETS")); err != nil || len(ask.words) == 0 {
@@ -90,14 +90,14 @@ func readEvent(path string) (e event, err error) {
 	return e, err
 }
 
-func (b botless) readComment(ctx context.Context, ask *asked, e event) error {
+func (j Job) readComment(ctx context.Context, ask *asked, e event) error {
 	if e.Comment == nil {
 		return usage(errors.New("GITHUB_EVENT_PATH holds no comment: it has no key comment"))
 	}
 	if len(e.Issue.Pull) == 0 || string(e.Issue.Pull) == "null" {
 		return usage(errors.New("the comment is on an issue; runs belong to pull requests"))
 	}
-	forge, repo, err := b.forge()
+	forge, repo, err := j.forge()
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (b botless) readComment(ctx context.Context, ask *asked, e event) error {
 		return fmt.Errorf("what %s may do on %s is not known, so nothing is started: %w", who, repo, err)
 	}
 	if e.Comment.User.Type == "Bot" || !slices.Contains([]string{"admin", "maintain", "write"}, role) {
-		return &exitError{exitBad, fmt.Errorf("%s may not write to %s (role %s), so nothing is started", who, repo, role)}
+		return refused(fmt.Errorf("%s may not write to %s (role %s), so nothing is started", who, repo, role))
 	}
 	lines := bot.FindCommands(e.Comment.Body)
 	if len(lines) != 1 {
@@ -143,10 +143,10 @@ func asOf(ctx context.Context, forge *github.Forge, repo bot.Repo, pr bot.PullRe
 	case same && then == pr.Head:
 		return nil
 	case then == "" || same:
-		return &exitError{exitBad, fmt.Errorf("something was pushed to the repository of the pull request's branch after the comment, and GitHub does not say whether it was to this branch, "+
-			"so nothing is started: look at %s, and comment again", pr.Head)}
+		return refused(fmt.Errorf("something was pushed to the repository of the pull request's branch after the comment, and GitHub does not say whether it was to this branch, "+
+			"so nothing is started: look at %s, and comment again", pr.Head))
 	}
-	return &exitError{exitBad, fmt.Errorf("the pull request moved after the comment, from %s to %s, so nothing is started: look at the new commit, and comment again", then, pr.Head)}
+	return refused(fmt.Errorf("the pull request moved after the comment, from %s to %s, so nothing is started: look at the new commit, and comment again", then, pr.Head))
 }
 
 // command reads a command line. What it says is kept as this program writes it.

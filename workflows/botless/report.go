@@ -1,4 +1,4 @@
-package main
+package botless
 
 import (
 	"cmp"
@@ -21,8 +21,8 @@ import (
 
 // report judges what came back and shows it. A piece of which nothing came back is
 // incomplete; what came back of no piece of the plan counts nothing.
-func (b botless) report(ctx context.Context) error {
-	r, err := b.readRun()
+func (j Job) report(ctx context.Context) error {
+	r, err := j.readRun()
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (b botless) report(ctx context.Context) error {
 		return err
 	}
 	if len(pieces) == 0 {
-		fmt.Fprintln(b.cmd.OutOrStdout(), "nothing was to be run")
+		fmt.Fprintln(j.Stdout, "nothing was to be run")
 		return nil
 	}
 	dir, err := jobFolder("ORTEST_RESULTS", "ortest-results")
@@ -42,26 +42,26 @@ func (b botless) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := b.judge(pieces, came)
+	results, err := j.judge(pieces, came)
 	if err != nil {
 		return err
 	}
 	if is := failedStage(r.Stages); is != "" && good(results) {
 		// A job's own code may write what it likes among its results, but not how it ended.
-		fmt.Fprintf(b.cmd.ErrOrStderr(), "the results are good, and yet a stage ended with %s: none is believed\n", is)
-		if results, err = b.judge(pieces, nil); err != nil {
+		fmt.Fprintf(j.Stderr, "the results are good, and yet a stage ended with %s: none is believed\n", is)
+		if results, err = j.judge(pieces, nil); err != nil {
 			return err
 		}
 	}
 	if again(r) {
-		fmt.Fprintln(b.cmd.ErrOrStderr(), errAgain)
+		fmt.Fprintln(j.Stderr, errAgain)
 	}
-	view := b.view(r, results)
-	if err := errors.Join(b.write(view, results), b.show(ctx, r, view, results)); err != nil {
+	view := j.view(r, results)
+	if err := errors.Join(j.write(view, results), j.show(ctx, r, view, results)); err != nil {
 		return err
 	}
 	if !good(results) {
-		return errBadVerdict
+		return refused(nil)
 	}
 	return nil
 }
@@ -143,14 +143,17 @@ func readEntries(dir string) (ev report.PieceEvidence) {
 	}
 }
 
-func (b botless) judge(pieces []workflows.Piece, came map[string]report.PieceEvidence) (results []report.GoalResult, err error) {
-	c, err := b.catalogHere()
+func (j Job) judge(pieces []workflows.Piece, came map[string]report.PieceEvidence) (results []report.GoalResult, err error) {
+	c, err := j.catalog()
 	if err != nil {
 		return nil, err
 	}
-	weigh := judging{catalog: c, known: map[string][]report.Expectation{}, now: time.Now()}
+	weigh := j.Judge(c)
 	var goals []string
 	for _, p := range pieces {
+		if err := planned(c, p.Catalog); err != nil {
+			return nil, err
+		}
 		if !slices.Contains(goals, p.Goal) {
 			goals = append(goals, p.Goal)
 		}
@@ -167,16 +170,16 @@ func (b botless) judge(pieces []workflows.Piece, came map[string]report.PieceEvi
 			}
 			ev.Pieces = append(ev.Pieces, got)
 		}
-		exps, err := weigh.expects(goal)
+		g, err := weigh(ev)
 		if err != nil {
 			return nil, err
 		}
-		results = append(results, report.Judge(ev, exps, report.JudgeOptions{Now: weigh.now}))
+		results = append(results, g)
 	}
 	return results, nil
 }
 
-func (b botless) view(r botlessRun, results []report.GoalResult) html.RunView {
+func (j Job) view(r run, results []report.GoalResult) html.RunView {
 	server := cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com")
 	v := html.RunView{
 		ID: r.ID, Repo: r.Repo, Pull: r.Pull, Head: r.Head, Base: r.Base, Author: r.Author, Command: r.Command, State: "done",
@@ -189,8 +192,8 @@ func (b botless) view(r botlessRun, results []report.GoalResult) html.RunView {
 }
 
 // write prints the results and puts them into the job's summary.
-func (b botless) write(view html.RunView, results []report.GoalResult) error {
-	_, err := fmt.Fprint(b.cmd.OutOrStdout(), html.Text(view))
+func (j Job) write(view html.RunView, results []report.GoalResult) error {
+	_, err := fmt.Fprint(j.Stdout, html.Text(view))
 	return errors.Join(err, appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), html.JobSummary(view, results)))
 }
 
@@ -201,12 +204,12 @@ const stickyMark = "<!-- ortest:without-bot -->"
 const maxChecks = 20
 
 // show writes the check runs of the commit and, of a pull request, its comment.
-func (b botless) show(ctx context.Context, r botlessRun, view html.RunView, results []report.GoalResult) error {
-	forge, repo, err := b.forge()
+func (j Job) show(ctx context.Context, r run, view html.RunView, results []report.GoalResult) error {
+	forge, repo, err := j.forge()
 	if err != nil {
 		return err
 	}
-	at := botlessPage{forge, repo, r}
+	at := page{forge, repo, r}
 	errs := []error{at.check(ctx, "ortest / verdict", html.VerdictCheck(view, results))}
 	if r.Pull == 0 && strings.Contains(os.Getenv("GITHUB_WORKFLOW"), "release") {
 		errs = append(errs, at.check(ctx, "ortest / release", html.VerdictCheck(view, results)))
@@ -222,14 +225,14 @@ func (b botless) show(ctx context.Context, r botlessRun, view html.RunView, resu
 	return errors.Join(errs...)
 }
 
-// botlessPage is where a run is shown.
-type botlessPage struct {
+// page is where a run is shown.
+type page struct {
 	forge *github.Forge
 	repo  bot.Repo
-	run   botlessRun
+	run   run
 }
 
-func (at botlessPage) check(ctx context.Context, name string, out html.CheckOutput) error {
+func (at page) check(ctx context.Context, name string, out html.CheckOutput) error {
 	r := at.run
 	c := bot.CheckRun{
 		Name: name, External: r.ID, Status: "completed", Conclusion: out.Conclusion, Title: out.Title, Summary: out.Summary, Text: out.Text,
@@ -245,7 +248,7 @@ func (at botlessPage) check(ctx context.Context, name string, out html.CheckOutp
 }
 
 // comment writes the pull request's one comment, over the one that is there.
-func (at botlessPage) comment(ctx context.Context, body string) error {
+func (at page) comment(ctx context.Context, body string) error {
 	all, err := at.forge.Comments(ctx, at.repo, at.run.Pull, time.Time{})
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package botless
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/ec2"
 	"github.com/ortest/ortest/runnerfleet/local"
 )
@@ -19,23 +20,29 @@ const (
 	downTime  = 10 * time.Minute
 )
 
+// reaper is a cloud of which machines are only listed and ended.
+type reaper interface {
+	List(ctx context.Context) ([]runnerfleet.Machine, error)
+	Terminate(ctx context.Context, cloudID string) error
+}
+
 // down ends every machine of a run and removes the runners that are left. It lists
 // the cloud and GitHub, and believes nothing that an earlier job said of them.
-func (b botless) down(ctx context.Context) error {
-	r, err := b.readRun()
+func (j Job) down(ctx context.Context) error {
+	r, err := j.readRun()
 	if err != nil {
 		return err
 	}
 	if r.Cloud == "hosted" {
-		fmt.Fprintln(b.cmd.OutOrStdout(), "there are no machines of ours")
+		fmt.Fprintln(j.Stdout, "there are no machines of ours")
 		return nil
 	}
 	// One failing must not keep the other from its turn.
-	return errors.Join(b.endMachines(ctx, r), b.removeRunners(ctx, r))
+	return errors.Join(j.endMachines(ctx, r), j.removeRunners(ctx, r))
 }
 
-func (b botless) endMachines(ctx context.Context, r botlessRun) error {
-	cloud, err := b.reaperOf(ctx, r)
+func (j Job) endMachines(ctx context.Context, r run) error {
+	cloud, err := j.reaperOf(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -58,7 +65,7 @@ func (b botless) endMachines(ctx context.Context, r botlessRun) error {
 			errs = append(errs, cloud.Terminate(ctx, m.CloudID))
 		}
 		if left == 0 {
-			fmt.Fprintf(b.cmd.OutOrStdout(), "%d machines ended, none is left\n", len(ended))
+			fmt.Fprintf(j.Stdout, "%d machines ended, none is left\n", len(ended))
 			return nil
 		}
 		if time.Now().After(end) {
@@ -72,29 +79,29 @@ func (b botless) endMachines(ctx context.Context, r botlessRun) error {
 	}
 }
 
-func (b botless) reaperOf(ctx context.Context, r botlessRun) (reaper, error) {
+func (j Job) reaperOf(ctx context.Context, r run) (reaper, error) {
 	if r.Cloud == "local" {
-		dir, err := localDir(r.ID)
+		dir, err := j.localDir(r.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &local.Cloud{Dir: filepath.Join(dir, "fleet"), Log: b.log}, nil
+		return &local.Cloud{Dir: filepath.Join(dir, "fleet"), Log: j.Log}, nil
 	}
-	if err := b.signIn(ctx); err != nil {
+	if err := j.signIn(ctx); err != nil {
 		return nil, err
 	}
 	return ec2.OpenReaper(ctx, fleetName())
 }
 
-func (b botless) removeRunners(ctx context.Context, r botlessRun) error {
+func (j Job) removeRunners(ctx context.Context, r run) error {
 	if os.Getenv("ORTEST_APP_ID") == "" && os.Getenv("ORTEST_RUNNER_TOKEN") == "" {
 		return nil // then up has minted none
 	}
-	forge, repo, err := b.administrator(ctx)
+	forge, repo, err := j.administrator(ctx)
 	if err != nil {
 		return err
 	}
 	n, err := forge.RemoveRunners(ctx, repo, runnerPrefix(r.ID))
-	fmt.Fprintf(b.cmd.OutOrStdout(), "%d unused runners removed\n", n)
+	fmt.Fprintf(j.Stdout, "%d unused runners removed\n", n)
 	return err
 }

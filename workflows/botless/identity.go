@@ -1,4 +1,4 @@
-package main
+package botless
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/runnerfleet/ec2"
+	"github.com/ortest/ortest/workflows"
 )
 
 // audience is whom GitHub's statement about this job is for.
@@ -21,13 +22,13 @@ const audience = "sts.amazonaws.com"
 // signIn gets the statement with which GitHub says which job this is, and takes the
 // role with it (AssumeRoleWithWebIdentity). The credentials last an hour, and are
 // known to this process alone.
-func (b botless) signIn(ctx context.Context) error {
+func (j Job) signIn(ctx context.Context) error {
 	if os.Getenv("AWS_ACCESS_KEY_ID") != "" || os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
 		return nil // somebody has settled it
 	}
 	role, region := os.Getenv("ORTEST_AWS_ROLE"), os.Getenv("AWS_REGION")
 	if role == "" || region == "" {
-		return usage(fmt.Errorf("ORTEST_AWS_ROLE or AWS_REGION is empty: set the role that trusts this repository, and the region, under variables in %s and render the workflows again", settingsFile))
+		return usage(fmt.Errorf("ORTEST_AWS_ROLE or AWS_REGION is empty: set the role that trusts this repository, and the region, under variables in %s and render the workflows again", workflows.SettingsFile))
 	}
 	at, bearer := os.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), os.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 	if at == "" || bearer == "" {
