@@ -95,6 +95,9 @@ func (a *app) fetchLogs(cmd *cobra.Command, st *store.Store, args []string, out 
 		if err != nil {
 			return err
 		}
+		if r.State == bot.Closed && !reported(ev) {
+			return fmt.Errorf("run %s has no log of %s: it never began, or is older than keep.logs of the configuration says", r.ID, goal)
+		}
 		if out == "" {
 			if err := writeRaw(cmd.OutOrStdout(), ev); err != nil {
 				return err
@@ -134,6 +137,11 @@ func runsOf(ctx context.Context, st *store.Store) string {
 		ids = append(ids, r.ID)
 	}
 	return "the newest are " + strings.Join(ids, ", ")
+}
+
+// reported says whether anything was handed over.
+func reported(ev report.Evidence) bool {
+	return slices.ContainsFunc(ev.Pieces, func(p report.PieceEvidence) bool { return len(p.Entries) > 0 })
 }
 
 // writeRaw writes a goal's log: what its pieces printed, entry by entry.

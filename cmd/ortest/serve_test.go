@@ -21,7 +21,7 @@ func TestTheExampleConfigurationIsValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What the example shows as a default is one.
-	if c.Listen != bare.Listen || fmt.Sprint(c.Fleet) != fmt.Sprint(bare.Fleet) || c.Pace != bare.Pace || c.Log != bare.Log || c.GitHub.Server != bare.GitHub.Server {
+	if c.Listen != bare.Listen || fmt.Sprint(c.Fleet) != fmt.Sprint(bare.Fleet) || c.Pace != bare.Pace || c.Keep != bare.Keep || c.Log != bare.Log || c.GitHub.Server != bare.GitHub.Server {
 		t.Errorf("the example says\n%+v\nand the defaults are\n%+v", c, bare)
 	}
 }
@@ -35,6 +35,8 @@ func TestServeConfigSaysWhatIsWrong(t *testing.T) {
 		{"three secrets", strings.Replace(good, "[s]", "[s, t, u]", 1), "webhook_secret_files"},
 		{"an address without a port", good + "listen: here\n", "listen:"},
 		{"a cloud that is none", good + "fleet: {cloud: mars}\n", "fleet.cloud"},
+		{"logs that are gone before anybody has read them", good + "keep: {logs: 167h}\n", "keep.logs: 167h0m0s is less than a week"},
+		{"runs that are gone before they are over", good + "keep: {runs: -1h}\n", "keep.runs"},
 		{"no time at all", good + "pace: {poll: 0s}\n", "pace.poll"},
 		{"a pattern that is none", good + "live: {policy: {cc_opts: ['(']}}\n", "cc_opts[0]"},
 		{"a budget below nothing", good + "live: {budgets: {day: {usd: -1}}}\n", "live.budgets.day"},
@@ -46,8 +48,8 @@ func TestServeConfigSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	if _, err := parseServeConfig([]byte(good + "live: {time: 1440}\n")); err != nil {
-		t.Errorf("just a day: %v", err)
+	if _, err := parseServeConfig([]byte(good + "live: {time: 1440}\nkeep: {logs: 168h, runs: 0s}\n")); err != nil {
+		t.Errorf("just a day, just a week, and for ever: %v", err)
 	}
 }
 

@@ -38,6 +38,7 @@ type serveConfig struct {
 	GitHub   githubConfig `yaml:"github"`
 	Fleet    fleetConfig  `yaml:"fleet"`
 	Pace     paceConfig   `yaml:"pace"`
+	Keep     keepConfig   `yaml:"keep"`
 	Pages    pagesConfig  `yaml:"pages"`
 	Trace    traceConfig  `yaml:"trace"`
 	Log      string       `yaml:"log"` // text or json
@@ -74,6 +75,21 @@ type paceConfig struct {
 	Hold      time.Duration `yaml:"hold"`
 	Sweep     time.Duration `yaml:"sweep"`
 	Redeliver time.Duration `yaml:"redeliver"`
+}
+
+// keepConfig is how long what is over stays.
+type keepConfig struct {
+	Logs time.Duration `yaml:"logs"`
+	Runs time.Duration `yaml:"runs"`
+}
+
+// leastKept is what a release, a budget and a person who was asleep look back on.
+const leastKept = 7 * 24 * time.Hour
+
+func (c keepConfig) validate(wrong func(is bool, format string, args ...any)) {
+	for name, d := range map[string]time.Duration{"logs": c.Logs, "runs": c.Runs} {
+		wrong(d != 0 && d < leastKept, "keep.%s: %s is less than a week; 0s is for ever", name, d)
+	}
 }
 
 type liveConfig struct {
@@ -146,6 +162,7 @@ func parseServeConfig(raw []byte) (serveConfig, error) {
 			MaxAge: 4 * time.Hour, BootGrace: 5 * time.Minute, Silence: time.Minute, Settle: 10 * time.Second,
 		},
 		Pace: paceConfig{Poll: 15 * time.Second, Hold: 15 * time.Second, Sweep: time.Minute, Redeliver: time.Minute},
+		Keep: keepConfig{Logs: 90 * 24 * time.Hour, Runs: 2 * 365 * 24 * time.Hour},
 		Log:  "text",
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
@@ -174,6 +191,7 @@ func (c serveConfig) validate() error {
 	wrong(c.GitHub.AppID <= 0, "github.app_id: the App's number is missing; its settings page shows it")
 	wrong(c.GitHub.KeyFile == "", "github.key_file: the file with the App's private key is missing")
 	wrong(len(c.GitHub.Secrets) == 0 || len(c.GitHub.Secrets) > 2, "github.webhook_secret_files: name one file, or two while the secret is changed")
+	c.Keep.validate(wrong)
 	c.Pages.validate(wrong, c.GitHub)
 	c.Trace.validate(wrong)
 	wrong(c.Fleet.Cloud != "local" && c.Fleet.Cloud != "ec2", "fleet.cloud: %q is none of: local, ec2", c.Fleet.Cloud)

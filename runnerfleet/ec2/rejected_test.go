@@ -36,7 +36,10 @@ func TestWhatAWSRejectsSaysWhatToDo(t *testing.T) {
 		{"no permission for either market's role", of("AuthFailure.ServiceLinkedRoleCreationNotPermitted"), runnerfleet.ErrRejected, "the credentials are not this account's"},
 		{"a quota that no machine fits", func(s *ec2test.Server, c *ec2.Config) { s.Quotas["L-34B43A08"], s.Quotas["L-1216C47A"] = 0, 0 },
 			runnerfleet.ErrRejected, "the on-demand quota of 0 vCPUs (L-1216C47A) is too small for c5.large, c6i.large: ask AWS for more"},
-		{"an arch that nobody configured", func(_ *ec2test.Server, c *ec2.Config) { c.Arches["linux aarch64"] = c.Arches[x64]; delete(c.Arches, x64) },
+		{"an arch that nobody configured", func(_ *ec2test.Server, c *ec2.Config) {
+			c.Arches["linux aarch64"] = c.Arches[x64]
+			delete(c.Arches, x64)
+		},
 			runnerfleet.ErrRejected, `arch "linux x86_64" is not configured`},
 		{"AWS's own trouble is no rejection, and the next try is another one", of("InternalError"), runnerfleet.ErrCapacity, "InternalError"},
 	} {

@@ -110,7 +110,7 @@ func (c *Cloud) List(ctx context.Context) ([]runnerfleet.Machine, error) {
 	var all []runnerfleet.Machine
 	for _, e := range entries {
 		m, err := c.machine(e.Name())
-		if err != nil || !e.IsDir() || m.gone() {
+		if err != nil || !e.IsDir() || m.over() {
 			continue
 		}
 		running, known, err := m.check(ctx)

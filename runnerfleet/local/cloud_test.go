@@ -274,6 +274,34 @@ func TestCrashOfTheServer(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeftOfAMachineGoesAfterAMonth(t *testing.T) {
+	c := open(t, "exit 0")
+	launch(t, c)
+	if err := c.Terminate(t.Context(), job.Instance); err != nil {
+		t.Fatal(err)
+	}
+	gone := filepath.Join(c.Dir, job.Instance, "gone")
+	for _, tt := range []struct {
+		name string
+		age  time.Duration
+		left bool
+	}{
+		{"it is evidence for a month", evidenceFor - time.Minute, true},
+		{"and no longer", evidenceFor, false},
+	} {
+		then := time.Now().Add(-tt.age)
+		if err := os.Chtimes(gone, then, then); err != nil {
+			t.Fatal(err)
+		}
+		if all := list(t, c); len(all) > 0 {
+			t.Errorf("%s: listed as %+v", tt.name, all)
+		}
+		if _, err := os.Stat(filepath.Dir(gone)); (err == nil) != tt.left {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
 func TestNobodyElseIsHit(t *testing.T) {
 	other := exec.Command("sleep", "600")
 	other.Env = []string{runnerfleet.EnvInstance + "=" + job.Instance, envFleet + "=/another/fleet"}

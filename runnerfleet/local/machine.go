@@ -226,6 +226,24 @@ func (m *machine) end(ctx context.Context) error {
 	return os.WriteFile(m.path("gone"), nil, 0o600)
 }
 
+// evidenceFor is how long what is left of a machine stays: longer than any run lasts,
+// which might launch it again.
+const evidenceFor = 30 * 24 * time.Hour
+
+// over reports whether the machine is gone, and in the end removes what is left of it.
+func (m *machine) over() bool {
+	at, err := os.Stat(m.path("gone"))
+	if err != nil {
+		return false
+	}
+	if time.Since(at.ModTime()) >= evidenceFor {
+		if err := os.RemoveAll(m.dir); err != nil {
+			m.log.Warn("machine's files stay", "instance", m.id, "err", err)
+		}
+	}
+	return true
+}
+
 // removeAll removes a tree in which a job may have taken away its own rights.
 func removeAll(dir string) error {
 	if os.RemoveAll(dir) == nil {
