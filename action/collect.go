@@ -143,7 +143,8 @@ func (s *spool) close() error {
 }
 
 // ReadSpool reads what Run left in a spool, whole or not: entries up to the
-// first that is missing. The caller judges.
+// first that is missing, and with an error up to the first that is none. The caller
+// judges.
 func ReadSpool(dir string) (report.PieceEvidence, error) {
 	var ev report.PieceEvidence
 	s := &spool{dir: dir}
@@ -160,8 +161,11 @@ func ReadSpool(dir string) (report.PieceEvidence, error) {
 			return ev, fmt.Errorf("read spool: %w", err)
 		}
 		log, err := os.ReadFile(s.path("log"))
-		if err != nil {
+		if err != nil && (e.Bytes > 0 || !errors.Is(err, os.ErrNotExist)) {
 			return ev, fmt.Errorf("read spool: %w", err)
+		}
+		if e.Seq != s.seq {
+			return ev, fmt.Errorf("read spool: entry %d says that it is %d", s.seq, e.Seq)
 		}
 		ev.Entries = append(ev.Entries, e)
 		ev.Logs = append(ev.Logs, log)

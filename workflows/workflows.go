@@ -10,7 +10,6 @@ package workflows
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -91,18 +90,6 @@ func (p Piece) Validate() error {
 	return nil
 }
 
-// ParsePiece reads the action's input strictly and validates it.
-func ParsePiece(b []byte) (Piece, error) {
-	var p Piece
-	if err := strict(b, &p); err != nil {
-		return Piece{}, fmt.Errorf("read piece: %w", err)
-	}
-	if err := p.Validate(); err != nil {
-		return Piece{}, fmt.Errorf("read piece: %w", err)
-	}
-	return p, nil
-}
-
 // Split cuts a list of pieces, in order, into as many dispatches as GitHub's
 // limits ask for. A piece too large for any stands alone; Inputs refuses it.
 func Split(pieces []Piece) [][]Piece {
@@ -156,17 +143,4 @@ func carried(p Piece) int {
 		return maxPayload + 1
 	}
 	return 1 + len(b) + bytes.Count(b, []byte{'"'}) + bytes.Count(b, []byte{'\\'})
-}
-
-// strict decodes one JSON value and nothing behind it; unknown keys are errors.
-func strict(b []byte, dst any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(dst); err != nil {
-		return err
-	}
-	if dec.More() {
-		return errors.New("more than one value")
-	}
-	return nil
 }

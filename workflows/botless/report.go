@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ortest/ortest/action"
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/bot/github"
 	"github.com/ortest/ortest/report"
@@ -117,30 +118,11 @@ func readResults(dir string) (map[string]report.PieceEvidence, error) {
 			continue // of no piece: it counts as one that did not come back
 		}
 		if id := strings.TrimSpace(string(raw)); artifactName(id) == d.Name() {
-			all[id] = readEntries(at)
+			// What comes after something that is no entry is not believed.
+			all[id], _ = action.ReadSpool(at)
 		}
 	}
 	return all, nil
-}
-
-// readEntries reads a piece's entries in order, up to the first that is none.
-func readEntries(dir string) (ev report.PieceEvidence) {
-	for n := 0; ; n++ {
-		name := filepath.Join(dir, fmt.Sprintf("%06d", n))
-		meta, err := os.ReadFile(name + ".json")
-		if err != nil {
-			return ev
-		}
-		e, err := report.DecodeEntry(meta)
-		if err != nil || e.Seq != n {
-			return ev
-		}
-		log, err := os.ReadFile(name + ".log")
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return ev
-		}
-		ev.Entries, ev.Logs = append(ev.Entries, e), append(ev.Logs, log)
-	}
 }
 
 func (j Job) judge(pieces []workflows.Piece, came map[string]report.PieceEvidence) (results []report.GoalResult, err error) {
