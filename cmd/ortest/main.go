@@ -102,7 +102,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(a.judge(), a.explain(), a.expectations())
 	root.AddCommand(a.run(), a.githubApp())
 	root.AddCommand(a.report(), a.logs(), a.fleet(), a.image())
-	root.AddCommand(a.serve(), a.doctor(), a.audit(), a.workflows(), a.migrate())
+	root.AddCommand(a.serve(), a.doctor(), a.audit(), a.workflows(), a.migrate(), a.versionOf())
 	markUsage(root)
 	return root
 }
