@@ -23,20 +23,7 @@ func TestEveryPointOfTheChecklistIsTestedOrExcused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := make(map[string]bool)
-	err = filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		src, err := os.ReadFile(path)
-		for _, m := range declaredTest.FindAllSubmatch(src, -1) {
-			known[string(m[1])] = true
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	known := declaredTests(t)
 	rows := checklistRow.FindAllStringSubmatch(string(text), -1)
 	if len(rows) != 30 {
 		t.Fatalf("%d points, want 30", len(rows))
@@ -55,4 +42,24 @@ func TestEveryPointOfTheChecklistIsTestedOrExcused(t *testing.T) {
 			t.Errorf("the page names %s, which is nowhere", m[1])
 		}
 	}
+}
+
+// declaredTests are the names of all tests of the module.
+func declaredTests(t *testing.T) map[string]bool {
+	t.Helper()
+	known := make(map[string]bool)
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		src, err := os.ReadFile(path)
+		for _, m := range declaredTest.FindAllSubmatch(src, -1) {
+			known[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
 }
