@@ -115,14 +115,15 @@ func (s *Store) flush(ctx context.Context) {
 		if together == nil { // not even begun
 			together = s.intake.take()
 		}
+		near := s.works.Load() // asked once: what has a job is not handed on, too
 		if err == nil {
-			err = s.sift(ctx, together, rows)
+			err = s.sift(ctx, together, rows, near)
 		}
 		for _, a := range together {
 			a.err = err
 			close(a.done)
 		}
-		if err == nil { // answers first
+		if err == nil && near { // answers first
 			s.hand(together)
 		}
 		s.intake.mu.Lock()
@@ -141,8 +142,8 @@ func insertDeliveries(all []*arrival) (query string, args []any) {
 }
 
 // sift marks those that are to be processed: what was added, and what was there
-// and has no outcome. It makes a job of them where nobody works in this process.
-func (s *Store) sift(ctx context.Context, all []*arrival, added int64) error {
+// and has no outcome. It makes a job of them unless they are worked near.
+func (s *Store) sift(ctx context.Context, all []*arrival, added int64, near bool) error {
 	var open map[string]bool // nil: all of them
 	if added < int64(len(all)) {
 		var err error
@@ -156,7 +157,7 @@ func (s *Store) sift(ctx context.Context, all []*arrival, added int64) error {
 			job.GUIDs = append(job.GUIDs, a.GUID)
 		}
 	}
-	if len(job.GUIDs) == 0 || s.works.Load() {
+	if len(job.GUIDs) == 0 || near {
 		return nil
 	}
 	return s.write(ctx, func(tx *sql.Tx) error { return s.push(ctx, tx, job) })

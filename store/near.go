@@ -38,7 +38,7 @@ func (w *deliveryWorker) near(ctx context.Context) {
 // hand gives deliveries to near. What it has no room for is left to the next look.
 func (s *Store) hand(all []*arrival) {
 	for _, a := range all {
-		if !a.fresh || !s.works.Load() {
+		if !a.fresh {
 			continue
 		}
 		select {
