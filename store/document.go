@@ -43,27 +43,13 @@ func (o *stored) scan(scan func(...any) error) error {
 
 func list(members []byte) []byte { return append(append([]byte("["), members...), ']') }
 
-func (o *stored) run() (r bot.Run, err error) {
-	err = errors.Join(json.Unmarshal(o.document, &r), json.Unmarshal(o.plan, &r.Plan))
-	if o.pieces != nil {
-		r.Pieces = make([]bot.Piece, len(o.pieces))
-	}
-	for i, raw := range o.pieces {
-		err = errors.Join(err, json.Unmarshal(raw, &r.Pieces[i]))
-	}
-	if err != nil {
-		return bot.Run{}, fmt.Errorf("decode: %w", err)
-	}
-	return r, nil
-}
-
 // getRun reads a run of selectRun.
-func getRun(scan func(...any) error) (bot.Run, error) {
+func (s *Store) getRun(scan func(...any) error) (bot.Run, error) {
 	var o stored
 	if err := o.scan(scan); err != nil {
 		return bot.Run{}, err
 	}
-	return o.run()
+	return s.memory.run(o)
 }
 
 // insertRun makes the rows that a run has once.

@@ -43,7 +43,7 @@ func (s *Store) AddRun(ctx context.Context, r bot.Run) (bot.Run, error) {
 
 // Run returns a run, or bot.ErrNotFound.
 func (s *Store) Run(ctx context.Context, id string) (bot.Run, error) {
-	r, err := getRun(s.read.QueryRowContext(ctx, selectRun+`WHERE r.id = $1`, number(id)).Scan)
+	r, err := s.getRun(s.read.QueryRowContext(ctx, selectRun+`WHERE r.id = $1`, number(id)).Scan)
 	if err != nil {
 		return bot.Run{}, fmt.Errorf("read run %s: %w", id, err)
 	}
@@ -71,7 +71,7 @@ func (s *Store) LiveRuns(ctx context.Context) ([]bot.Run, error) {
 }
 
 func (s *Store) runs(ctx context.Context, query string, args ...any) ([]bot.Run, error) {
-	all, err := collect(ctx, s.read, getRun, query, args...)
+	all, err := collect(ctx, s.read, s.getRun, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read runs: %w", err)
 	}
@@ -93,7 +93,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, change func(*bot.Run) 
 		if err := old.scan(tx.QueryRowContext(ctx, selectRun+`WHERE r.id = $1`, n).Scan); err != nil {
 			return err
 		}
-		r, err := old.run()
+		r, err := s.memory.run(old)
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,7 @@ type Store struct {
 	read   *sql.DB // connections that see what was committed, and hold up no write
 	engine engine
 	intake *intake
+	memory memory
 	near   chan bot.Delivery // those that Work has yet to see
 	nearby sync.Map          // GUID to bot.Delivery: those that Work is about to process
 	ends   outcomes
