@@ -3,9 +3,10 @@
 CREATE TABLE workflow_runs (
     repo TEXT   NOT NULL,
     id   BIGINT NOT NULL, -- GitHub's
-    run  BIGINT NOT NULL REFERENCES runs (id),
+    run  BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     PRIMARY KEY (repo, id)
 );
+CREATE INDEX workflow_runs_run ON workflow_runs (run);
 -- Not with JSON's functions, which refuse the NUL that a sentence may hold. Within a
 -- string the quotes would be escaped.
 INSERT INTO workflow_runs (repo, id, run)
