@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-//go:generate go test -run ^TestHouse$/draws_the_imports . -update
+//go:generate go test -run ^TestHouse$/docs/draws_the_imports . -update
 
 var update = flag.Bool("update", false, "draw the imports in docs/architecture.md again")
 
