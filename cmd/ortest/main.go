@@ -1,5 +1,12 @@
 // Command ortest is the OpenResty test cluster: the bot, the agent on each
 // machine, the action inside each job, and the tools around them, in one binary.
+//
+// A file is named for its command, and the command's further files begin with that
+// name: run.go, runresults.go. What commands share is named for what it is: judging.go
+// (verdicts over logs), logfile.go and testfiles.go (where logs and test files come
+// from), history.go (durations), live.go (what changes while a bot runs) and system.go
+// (the bot, its store and its fleet put together, for serve and demo). What can be
+// asked without naming a command has a room of its own.
 package main
 
 import (
