@@ -148,10 +148,15 @@ func refusal(why string) Answer {
 
 func understood(body string) Answer { return Answer{Body: body, Understood: true} }
 
+// stranger says why somebody may not do what they asked for, and who may.
 func stranger(c comment, role string) Answer {
-	return refusal(fmt.Sprintf("runs cost machines and carry out the pull request's code, so only people with write, maintain or admin "+
-		"permission on %s may start or stop them, or let others do so for one commit; yours is %s. Ask one of them to write the command on a line of its own:\n\n%s\n\nThat",
-		code(c.Repo.String()), code(role), fence(c.line)) + " approves the commit they see")
+	v, _, err := parseCommand(c.line)
+	why := fmt.Sprintf("runs cost machines and carry out the pull request's code, so only people with write, maintain or admin "+
+		"permission on %s may start or stop them, or let others do so for one commit; yours is %s. ", code(c.Repo.String()), code(role))
+	if c.Place == InButton || err == nil && docOf(v).writes {
+		return refusal(why + "Ask one of them")
+	}
+	return refusal(why + "Ask one of them to write the command on a line of its own:\n\n" + fence(c.line) + "\n\nThat approves the commit they see")
 }
 
 func moved(c comment, then, now string) Answer {

@@ -187,6 +187,7 @@ func TestAWrongWordIsAnsweredWithTheLineThatWasMeant(t *testing.T) {
 		{"a flag with its value", []string{"--nginks", "1.29.2", "hello"}, "/ortest --nginx 1.29.2 hello"},
 		{"an arch", []string{"-a", "linux i368", "hello"}, "/ortest -a 'linux i386' hello"},
 		{"a version", []string{"-v", "1.29.20", "hello"}, "/ortest -v 1.29.2 hello"},
+		{"a version that is not written out", []string{"-v", "1.29", "hello"}, "/ortest -v 1.29."},
 		{"a version behind a long flag", []string{"--nginx=1.29.20", "hello"}, "/ortest --nginx=1.29.2 hello"},
 		{"a flag that is like no other", []string{"--frobnicate", "hello"}, ""},
 		{"two words that are wrong", []string{"--forse", "helo"}, ""},

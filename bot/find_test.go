@@ -32,6 +32,10 @@ func TestFindCommands(t *testing.T) {
 		{name: "an HTML comment inside a paragraph is none", body: "a <!--\n/ortest t\n--> b"},
 		{name: "a hidden details block is none", body: "<details>\n/ortest t\n</details>"},
 		{name: "a heading is none", body: "# /ortest t"},
+		{name: "a line of dashes below separates", body: "/ortest t\n---\nthanks", want: []string{"/ortest t"}},
+		{name: "also below several lines", body: "please\n  /ortest t\n===", want: []string{"/ortest t"}},
+		{name: "but not in a quotation", body: "> /ortest t\n> ---"},
+		{name: "a telephone begins with a capital", body: "/Ortest t", want: []string{"/Ortest t"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := FindCommands(tt.body); !slices.Equal(got, tt.want) {

@@ -24,6 +24,9 @@ func (b *Bot) mended(ctx context.Context, words []string, wrong *plan.UsageError
 	if value == "" {
 		value = flag
 	}
+	if fixed := b.writtenOut(ctx, words, flag, value); fixed != nil {
+		return fixed
+	}
 	for _, l := range leads {
 		_, rest, ok := strings.Cut(said, l.lead)
 		if !ok {
@@ -41,6 +44,24 @@ func (b *Bot) mended(ctx context.Context, words []string, wrong *plan.UsageError
 		}
 	}
 	return nil
+}
+
+// writtenOut returns the words with a version of nginx written out that lacks its last
+// numbers, or the nearest one to that; nil for anything else.
+func (b *Bot) writtenOut(ctx context.Context, words []string, flag, value string) []string {
+	lacks := 2 - strings.Count(value, ".")
+	if flag != "-v" && flag != "--nginx" || lacks <= 0 {
+		return nil
+	}
+	fixed := replaced(words, flag, value, value+strings.Repeat(".0", lacks))
+	err := b.readable(ctx, fixed)
+	if wrong := (*plan.UsageError)(nil); errors.As(err, &wrong) {
+		return b.mended(ctx, fixed, wrong)
+	}
+	if err != nil {
+		return nil
+	}
+	return fixed
 }
 
 // replaced returns the words with a value replaced wherever it may stand beside
