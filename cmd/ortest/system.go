@@ -129,7 +129,14 @@ func (s *system) build(cfg systemConfig) error {
 	}
 	s.releases = &releases.Releases{Bot: s.bot, Forge: forge, Rules: rules, Push: github.Pushed, Alone: s.store.Alone, URL: cfg.URL, Log: cfg.Log}
 	s.http.Handle("GET /releases/", web.Releases(web.ReleaseConfig{Table: s.releases.Table, Log: cfg.Log}))
-	pages := web.Config{Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log}
+	began := time.Now()
+	pages := web.Config{
+		Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log,
+		Catalog: func() web.Catalog {
+			c := cfg.Catalog()
+			return web.Catalog{Revision: c.Revision, Source: "built in", Summary: c.Summary(), TakenAt: began}
+		},
+	}
 	if cfg.Pages != nil {
 		cfg.Pages(s, &pages)
 	}
