@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -236,4 +237,19 @@ func TestActionFile(t *testing.T) {
 			t.Errorf("step %+v", step)
 		}
 	})
+}
+
+// TestPiecesOfARunForceOneBuild: what a clean rebuild made is made since this time.
+func TestPiecesOfARunForceOneBuild(t *testing.T) {
+	work := t.TempDir()
+	first := began(work, "7/p1/1")
+	if again := began(work, "7/p2/1"); !again.Equal(first) {
+		t.Errorf("another piece of the run began at %s, the first at %s", again, first)
+	}
+	if next := began(work, "8/p1/1"); next.Before(first) {
+		t.Errorf("the next run began at %s, before %s", next, first)
+	}
+	if alone := began("", "7/p1/1"); time.Since(alone) > time.Minute {
+		t.Errorf("without a folder for builds a piece began at %s", alone)
+	}
 }

@@ -258,6 +258,60 @@ func TestAGoalThatCannotBeBuiltIsToldAndTheOthersRun(t *testing.T) {
 	}
 }
 
+func TestGoalsShareABuildThatIsForced(t *testing.T) {
+	open, work, count := project(t, map[string]string{"t/a.t": good}), t.TempDir(), filepath.Join(t.TempDir(), "builds")
+	cfg, _ := config(t, func(g plan.Goal) (action.Config, error) {
+		c, err := open(g)
+		c.Work, c.Piece.Options.Force = work, true
+		c.Project.Build = [][]string{{"sh", "-c", "echo built >>'" + count + "'"}}
+		return c, err
+	})
+	cfg.Goals = []plan.Goal{{Mode: "tr", Project: "script"}, {Mode: "t", Project: "script"}}
+	for run := 1; run <= 2; run++ {
+		if out, err := Run(t.Context(), cfg); err != nil || out.Goals[1].Result.Verdict != report.Pass {
+			t.Fatalf("%v, %+v", err, out)
+		}
+		if b, err := os.ReadFile(count); err != nil || strings.Count(string(b), "built") != run {
+			t.Errorf("after run %d: built %q, %v, want once a run", run, b, err)
+		}
+	}
+}
+
+func TestFilesThatNoGoalHasAreWrongUsage(t *testing.T) {
+	open := project(t, map[string]string{"t/a.t": good, "t/shared.t": good})
+	for _, tt := range []struct {
+		name, only, says string
+	}{
+		{"a name that is nearly one", "t/sharde.t", `"--files t/sharde.t" matches none of 2 test files; did you mean t/shared.t?`},
+		{"a pattern like none", "x*", `"--files x*" matches none of 2 test files; name some, such as t/a.t or t/shared.t`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, _ := config(t, func(g plan.Goal) (action.Config, error) {
+				c, err := open(g)
+				c.Only = tt.only
+				return c, err
+			})
+			_, err := Run(t.Context(), cfg)
+			var words *plan.UsageError
+			if !errors.As(err, &words) || err.Error() != tt.says {
+				t.Errorf("%v, want %s", err, tt.says)
+			}
+		})
+	}
+	cfg, _ := config(t, func(g plan.Goal) (action.Config, error) {
+		c, err := open(g)
+		if c.Only = "a.t"; g.Mode == "tr" {
+			c.Only = "b.t"
+		}
+		return c, err
+	})
+	cfg.Goals = []plan.Goal{{Mode: "t", Project: "script"}, {Mode: "tr", Project: "script"}}
+	out, err := Run(t.Context(), cfg)
+	if err != nil || out.Goals[0].Result.Verdict != report.Pass || out.Goals[1].Result.Verdict != report.Incomplete {
+		t.Errorf("a goal that has them, and one that has not: %v, %+v", err, out)
+	}
+}
+
 func TestAFileThatSkipsItselfIsNotRunAgain(t *testing.T) {
 	cfg, s := config(t, project(t, map[string]string{"t/a.t": "print qq{1..0 # SKIP not here\\n};", "t/b.t": good}))
 	out, err := Run(t.Context(), cfg)
