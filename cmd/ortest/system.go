@@ -129,17 +129,7 @@ func (s *system) build(cfg systemConfig) error {
 	}
 	s.releases = &releases.Releases{Bot: s.bot, Forge: forge, Rules: rules, Push: github.Pushed, Alone: s.store.Alone, URL: cfg.URL, Log: cfg.Log}
 	s.http.Handle("GET /releases/", web.Releases(web.ReleaseConfig{Table: s.releases.Table, Log: cfg.Log}))
-	began := time.Now()
-	pages := web.Config{
-		Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log,
-		Catalog: func() web.Catalog {
-			c := cfg.Catalog()
-			return web.Catalog{Revision: c.Revision, Source: "built in", Summary: c.Summary(), TakenAt: began}
-		},
-	}
-	if cfg.Pages != nil {
-		cfg.Pages(s, &pages)
-	}
+	pages := s.pages(cfg)
 	handler := web.Handler(pages)
 	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: heard{forBot, cfg.Heard}, Log: cfg.Log, Now: time.Now})
 	attestor, _ := cfg.Cloud.(runnerfleet.Attestor)
@@ -158,6 +148,22 @@ func (s *system) build(cfg systemConfig) error {
 	}
 	s.http.HandleFunc("GET /readyz", s.ready)
 	return s.fleet.Validate()
+}
+
+// pages is what the pages are made from.
+func (s *system) pages(cfg systemConfig) web.Config {
+	began := time.Now()
+	pages := web.Config{
+		Bot: s.bot, Store: s.store, Instances: s.store.Instances, Settings: cfg.Settings, Log: cfg.Log,
+		Catalog: func() web.Catalog {
+			c := cfg.Catalog()
+			return web.Catalog{Revision: c.Revision, Source: "built in", Summary: c.Summary(), TakenAt: began}
+		},
+	}
+	if cfg.Pages != nil {
+		cfg.Pages(s, &pages)
+	}
+	return pages
 }
 
 // run works until ctx ends or a part cannot go on.

@@ -3,6 +3,7 @@ package githubtest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -115,23 +116,29 @@ func (s *Server) emitReview(x *tx, r review, n note) error {
 	v := s.render(x.st)
 	shown := v.review(r)
 	shown["state"], shown["updated_at"] = strings.ToLower(shown["state"].(string)), r.UpdatedAt
-	return s.emitOn(x, p, event{Name: "pull_request_review", Action: n.action}, obj{"review": shown}, n)
+	return s.emitOn(x, p, "pull_request_review", n.with("review", shown))
 }
 
 func (s *Server) emitLine(x *tx, c lineComment, n note) error {
 	p, _ := x.st.pulls.get(c.Pull)
-	return s.emitOn(x, p, event{Name: "pull_request_review_comment", Action: n.action}, obj{"comment": s.render(x.st).lineComment(c)}, n)
+	return s.emitOn(x, p, "pull_request_review_comment", n.with("comment", s.render(x.st).lineComment(c)))
+}
+
+// with is the note with another field of the payload.
+func (n note) with(key string, value obj) note {
+	n.more = maps.Clone(n.more)
+	if n.more == nil {
+		n.more = obj{}
+	}
+	n.more[key] = value
+	return n
 }
 
 // emitOn emits something that is said about a pull request.
-func (s *Server) emitOn(x *tx, p Pull, e event, payload obj, n note) error {
+func (s *Server) emitOn(x *tx, p Pull, name string, n note) error {
 	v := s.render(x.st)
-	payload["pull_request"], payload["sender"] = v.pull(p), v.login(n.sender)
-	for key, value := range n.more {
-		payload[key] = value
-	}
-	e.Repo = p.Repo
-	return s.emit(x, e, payload)
+	n = n.with("pull_request", v.pull(p)).with("sender", v.login(n.sender))
+	return s.emit(x, event{Name: name, Action: n.action, Repo: p.Repo}, n.more)
 }
 
 func (s *Server) listReviews(r *request) (reply, error) {
