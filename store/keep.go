@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +13,8 @@ import (
 type Keep struct {
 	Logs time.Duration // what the pieces of a closed run reported, from the run's beginning; what it came to stays
 	Runs time.Duration // closed runs with their results and instances, likewise, and answers that were given
+
+	Deliveries time.Duration // those that are processed; zero is thirty days
 }
 
 // forgottenAtOnce is how many runs are forgotten before what else there is to do has a turn.
@@ -21,7 +24,7 @@ const forgottenAtOnce = 20
 // meanwhile waits for one piece at most. It reports whether there is more. What
 // names a command, and the audit log, stay for ever: no command is carried out twice.
 func (s *Store) forget(ctx context.Context, now time.Time) (more bool, err error) {
-	if err := s.forgetDeliveries(ctx, now.Add(-keepDeliveries)); err != nil {
+	if err := s.forgetDeliveries(ctx, now.Add(-cmp.Or(s.keep.Deliveries, keepDeliveries))); err != nil {
 		return false, err
 	}
 	if s.keep.Logs > 0 {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"database/sql"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +14,10 @@ import (
 
 func TestOpenSaysWhatToDo(t *testing.T) {
 	sqlite := func(t *testing.T, path, statement string) {
+		err := usable(path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		db, err := sql.Open("sqlite", source(path, "immediate"))
 		if err != nil {
 			t.Fatal(err)
@@ -84,6 +90,24 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestNothingIsMadeInThePlaceOfAFileThatWasTakenAway: the log that lies beside it would be
+// brought into the new one, and the old one be damaged when it is put back.
+func TestNothingIsMadeInThePlaceOfAFileThatWasTakenAway(t *testing.T) {
+	path := onSQLite.name(t)
+	s := open(t, path)
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	for range readers { // those beyond the ones that there are, are new
+		if c, err := s.read.Conn(t.Context()); err == nil {
+			t.Cleanup(func() { _ = c.Close() }) // all at once
+		}
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a file again: %v", err)
+	}
 }
 
 func TestAPathMayHaveAnyCharacter(t *testing.T) {

@@ -157,6 +157,9 @@ func (s *lite) woken(call func()) { s.call.Store(&call) }
 // wait for the disk, which the others that write would wait for; write does, after it.
 func source(path, txlock string, more ...string) string {
 	q := url.Values{
+		// No connection makes a file where the one that was there is gone: the log of the
+		// one would be brought into the other.
+		"mode":    {"rw"},
 		"_txlock": {txlock},
 		"_pragma": append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}, more...),
 	}
@@ -176,7 +179,7 @@ func (s *lite) there() error {
 	return nil
 }
 
-// usable finds what SQLite would only call "unable to open database file".
+// usable makes the file, or finds what SQLite would only call "unable to open database file".
 func usable(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -184,7 +187,11 @@ func usable(path string) error {
 		if err != nil || !dir.IsDir() {
 			return fmt.Errorf("%s is not a directory: create it, or choose another path", filepath.Dir(path))
 		}
-		return nil
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644) // nothing at all is an empty database
+		if err != nil {
+			return fmt.Errorf("%w: give this user the right to write there", err)
+		}
+		return f.Close()
 	}
 	if err != nil {
 		return err

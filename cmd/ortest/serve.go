@@ -121,7 +121,7 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 	}
 	revisions := kept(c.Data)
 	sc := systemConfig{
-		URL: c.URL, Server: c.GitHub.Server, Database: c.Database, Data: c.Data, Keep: store.Keep(c.Keep),
+		URL: c.URL, Server: c.GitHub.Server, Database: c.Database, Data: c.Data, Keep: store.Keep{Logs: c.Keep.Logs, Runs: c.Keep.Runs},
 		App:     github.App{ID: c.GitHub.AppID, Slug: c.GitHub.Slug},
 		GitHub:  github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, RunnerGroup: c.GitHub.RunnerGroup, Redeliver: c.Pace.Redeliver, Log: log},
 		Secrets: secrets, Catalog: live.catalog.Load, Kept: &revisions, Settings: live.settings, Releases: live.rules, FleetKey: fleetKey, Limits: c.Fleet.limits(),
