@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -35,10 +34,11 @@ func (a *app) catalogCheck(data *string) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := kept(*data).Current()
 			if len(args) == 1 {
-				if err := checkDir(args[0]); err != nil {
-					return usage(fmt.Errorf("read catalog: %w; give the directory that holds projects/", err))
+				files, bad := overlayFiles(args[0])
+				if bad != nil {
+					return bad
 				}
-				c, err = catalog.Load(os.DirFS(args[0]))
+				c, err = catalog.Load(files)
 			}
 			if err == nil {
 				err = readExpectations(c)

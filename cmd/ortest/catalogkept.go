@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -37,14 +38,23 @@ func catalogIn(dir, data string) (*catalog.Catalog, error) {
 		}
 		return c, err
 	}
-	if err := checkDir(dir); err != nil {
-		return nil, usage(fmt.Errorf("read catalog: %w; give the directory that holds projects/", err))
+	files, err := overlayFiles(dir)
+	if err != nil {
+		return nil, err
 	}
-	c, err := catalog.Load(os.DirFS(dir))
+	c, err := catalog.Load(files)
 	if err != nil {
 		return nil, usage(fmt.Errorf("catalog %s:\n%w", dir, err))
 	}
 	return c, nil
+}
+
+// overlayFiles returns the files of a directory that is to be laid over the built-in catalog.
+func overlayFiles(dir string) (fs.FS, error) {
+	if err := checkDir(dir); err != nil {
+		return nil, usage(fmt.Errorf("read catalog: %w; give the directory that holds projects/", err))
+	}
+	return os.DirFS(dir), nil
 }
 
 // readExpectations says what is wrong with the expectations that a catalog
@@ -75,17 +85,18 @@ func (a *app) catalogUse(data *string) *cobra.Command {
 		Example: "  ortest catalog use ./our-catalog",
 		Args:    oneArg("name the directory that holds projects/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkDir(args[0]); err != nil {
-				return usage(fmt.Errorf("read catalog: %w; give the directory that holds projects/", err))
+			files, err := overlayFiles(args[0])
+			if err != nil {
+				return err
 			}
-			c, err := catalog.Load(os.DirFS(args[0]))
+			c, err := catalog.Load(files)
 			if err == nil {
 				err = readExpectations(c)
 			}
 			if err != nil {
 				return &exitError{code: exitBad, err: fmt.Errorf("catalog %s is not valid, the one before stays in force:\n%w", args[0], err)}
 			}
-			if c, err = kept(*data).Use(os.DirFS(args[0])); err != nil {
+			if c, err = kept(*data).Use(files); err != nil {
 				return err
 			}
 			return a.inForce(cmd.OutOrStdout(), c)

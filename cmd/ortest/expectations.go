@@ -91,7 +91,7 @@ func (a *app) expectationsImport() *cobra.Command {
 	f.StringVar(&data, "data", defaultData(""), "the data directory is `DIR`")
 	f.StringVar(&since, "since", "", "the entries hold from `DATE` (default today)")
 	f.StringArrayVar((*[]string)(&dirs), "mirror", nil, "look files and titles up in the git repositories in `DIR`")
-	f.BoolVar(&asJSON, "json", false, "write the report as JSON")
+	f.BoolVar(&asJSON, "json", false, "write JSON instead of text")
 	catalogFlag(cmd, &overlay)
 	return cmd
 }

@@ -58,7 +58,7 @@ func (a *app) expectationsLint() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&at, "at", "", "look files and titles up at the revision `REF` (default HEAD)")
 	f.StringArrayVar((*[]string)(&dirs), "mirror", nil, "look files and titles up in the git repositories in `DIR` (default the current directory, with --at)")
-	f.BoolVar(&asJSON, "json", false, "write the problems as JSON")
+	f.BoolVar(&asJSON, "json", false, "write JSON instead of lines")
 	return cmd
 }
 

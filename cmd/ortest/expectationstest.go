@@ -46,7 +46,7 @@ func (a *app) expectationsTest() *cobra.Command {
 		},
 	}
 	j.listFlags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON instead of text")
 	cmd.Flags().BoolVar(&silent, "used", false, "leave out the entries that cover nothing")
 	return cmd
 }

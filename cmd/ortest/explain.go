@@ -26,7 +26,7 @@ func (a *app) explain() *cobra.Command {
 		Example: "  ortest explain run.log.gz tv-ngx_lua\n  ortest explain run.log.gz tv-ngx_lua 'TEST 3: sanity'",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 || len(args) > 3 {
-				return fmt.Errorf("name a log, a goal in it, and if you like a block")
+				return errors.New("name a log, a goal in it, and if you like a block")
 			}
 			return nil
 		},
@@ -65,7 +65,7 @@ func (a *app) explain() *cobra.Command {
 	if err := cmd.Flags().MarkHidden("goal"); err != nil {
 		panic(err) // the flag was defined a line ago
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON instead of text")
 	return cmd
 }
 

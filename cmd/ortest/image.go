@@ -161,7 +161,7 @@ func (a *app) imageLs(config *string) *cobra.Command {
 			return w.Flush()
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON instead of a table")
 	return cmd
 }
 
@@ -210,7 +210,7 @@ The image that instances start from stays.`,
 	}
 	cmd.Flags().IntVar(&keep, "keep", keepImages, "leave the newest `N` of each arch")
 	cmd.Flags().BoolVar(&yes, "yes", false, "remove them")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON instead of a table")
 	return cmd
 }
 

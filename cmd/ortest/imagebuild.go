@@ -70,7 +70,7 @@ runnerfleet/ec2/aws/image-policy.json beside the bot's own. For i386 the image i
 	fl.DurationVar(&f.timeout, "timeout", time.Hour, "give up after this long")
 	fl.DurationVar(&f.poll, "poll", 10*time.Second, "time between two looks at what AWS does")
 	fl.IntVar(&f.keep, "keep", 0, "then remove all but the newest `N` images, as ortest image prune does; 0 removes none")
-	fl.BoolVar(&f.asJSON, "json", false, "print JSON")
+	fl.BoolVar(&f.asJSON, "json", false, "write JSON instead of text")
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -209,9 +208,7 @@ func (a *app) workflowsCheck() *cobra.Command {
 				found = append(found, some...)
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				if err := enc.Encode(found); err != nil {
+				if err := writeJSON(cmd.OutOrStdout(), found); err != nil {
 					return err
 				}
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -37,7 +36,7 @@ func (a *app) workflowsInstall() *cobra.Command {
 			"a pull request that is open is brought up to date, so that a second time changes nothing.\n\n" +
 			"The token in GITHUB_TOKEN (or GH_TOKEN) needs to write contents, pull requests and workflows.",
 		Example: "  ortest workflows install openresty/lua-nginx-module\n  ortest workflows install --only ortest.yml --dry-run OWNER/NAME",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("name one repository, OWNER/NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.install(cmd, &f, args[0])
 		},
@@ -106,7 +105,7 @@ func (f *installFlags) propose(cmd *cobra.Command, forge *github.Forge, repo bot
 		return err
 	}
 	if f.asJSON {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{
+		return writeJSON(cmd.OutOrStdout(), map[string]any{
 			"repository": repo.String(), "base": got.Base, "pull_request": got.URL, "opened": got.Opened, "changed": got.Changed, "notes": got.Notes,
 		})
 	}
