@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ type flood struct {
 	asking    time.Duration // between two comments with a command
 	redeliver time.Duration // the wait of pace.redeliver
 	durable   bool          // the database syncs, as in production
+	room      int           // bytes of a disk of the server's own; 0: it has the machine's
+	happens   func(*deluge) // while it rains; nil: nothing does
 }
 
 // BenchmarkWebhooks is the acceptance of the intake: 500 deliveries a second for a
@@ -72,6 +75,9 @@ type deluge struct {
 	t        testing.TB
 	dir      string
 	gh       *githubtest.Server
+	away     atomic.Bool // GitHub, but for the webhooks that it sends
+	cluster  *postgrestest.Cluster
+	log      *logged // of the servers; nil: they are quiet
 	hub      *http.Server
 	url      string
 	database string
@@ -125,6 +131,9 @@ func (f flood) run(t testing.TB) *deluge {
 	if d.killEvery > 0 {
 		aside.Go(func() { d.kill(stop) })
 	}
+	if d.happens != nil {
+		aside.Go(func() { d.happens(d) })
+	}
 	d.pour()
 	close(stop)
 	aside.Wait()
@@ -157,7 +166,7 @@ func (d *deluge) open() {
 	mux.HandleFunc("POST /api/v3/app/hook/deliveries/{id}/attempts", d.attempt)
 	mux.HandleFunc("POST /webhook", d.forward)
 	mux.Handle("/", d.gh.Handler())
-	d.hub = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	d.hub = &http.Server{Handler: d.outage(mux), ReadHeaderTimeout: 10 * time.Second}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = d.hub.Serve(ln) }) // ends with Close
 	wg.Go(func() { _ = d.gh.Run(ctx) })   // ends with ctx
@@ -173,7 +182,8 @@ func (d *deluge) open() {
 		wg.Wait()
 		_ = d.gh.Close()
 	})
-	d.database = filepath.Join(d.dir, "ortest.db")
+	must(t, os.Mkdir(d.disk(), 0o700))
+	d.database = filepath.Join(d.disk(), "ortest.db")
 	if !d.postgres {
 		return
 	}
@@ -184,6 +194,7 @@ func (d *deluge) open() {
 	c, err := postgrestest.Start(settings...)
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Close()) })
+	d.cluster = c
 	d.database = c.URL(url.Values{"pool_max_conns": {"12"}})
 }
 
@@ -211,8 +222,7 @@ func (d *deluge) start(i int) {
 		"fleet: {key_file: fleet.key}\npace: {sweep: 2s, redeliver: %s}\n",
 		d.addrs[i], d.addrs[i], filepath.Join(d.dir, fmt.Sprint("data", i)), d.database, demoAppID, d.url, d.url, d.redeliver)
 	must(d.t, os.WriteFile(file, []byte(config), 0o600))
-	cmd := exec.Command(self(d.t), "serve", "--quiet", "--config", file)
-	cmd.Stdout, cmd.Stderr = d.t.Output(), d.t.Output()
+	cmd := d.command("serve", "--config", file)
 	must(d.t, cmd.Start())
 	d.servers[i] = cmd
 }
