@@ -1,10 +1,7 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,6 +16,7 @@ import (
 
 	"github.com/ortest/ortest/internal/ec2test"
 	"github.com/ortest/ortest/plan/recipe"
+	"github.com/ortest/ortest/runnerfleet/image"
 )
 
 // studio is a region and a bot, and the configuration by which images are built for it.
@@ -214,29 +212,6 @@ func TestStaleImages(t *testing.T) {
 	}
 }
 
-// packed is a package with the files given.
-func packed(t *testing.T, files map[string]string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for name, text := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // unitsTold runs the part of a builder's script that writes the units, and reads them as
 // it will.
 func unitsTold(t *testing.T, script string) []recipe.Unit {
@@ -251,52 +226,9 @@ func unitsTold(t *testing.T, script string) []recipe.Unit {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	units, err := imageUnits(filepath.Join(dir, "units.json"))
+	units, err := image.ReadUnits(filepath.Join(dir, "units.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return units
-}
-
-func TestInstallRunner(t *testing.T) {
-	const script = "#!/bin/sh\ntouch installed\n"
-	for _, tt := range []struct {
-		name  string
-		files map[string]string
-		spoil bool
-		err   string
-	}{
-		{"unpacked and installed", map[string]string{"run.sh": "run", "./bin/installdependencies.sh": script}, false, ""},
-		{"another checksum", map[string]string{"./bin/installdependencies.sh": script}, true, "it has the SHA-256"},
-		{"a file that would lie elsewhere", map[string]string{"../evil": "x"}, false, "unpack actions/runner: ../evil"},
-		{"an installer that fails", map[string]string{"bin/installdependencies.sh": "#!/bin/sh\nexit 3\n"}, false, "exit status 3"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			pack := packed(t, tt.files)
-			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(pack) }))
-			defer srv.Close()
-			sum := fmt.Sprintf("%x", sha256.Sum256(pack))
-			if tt.spoil {
-				sum = strings.Repeat("0", 64)
-			}
-			dir := filepath.Join(t.TempDir(), "runner")
-			err := installRunner(t.Context(), srv.URL, sum, dir, t.Output())
-			if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) || tt.err == "" && err != nil {
-				t.Fatalf("got %v, want %q", err, tt.err)
-			}
-			_, installed := os.Stat(filepath.Join(dir, "installed"))
-			if (installed == nil) != (tt.err == "") {
-				t.Errorf("installed: %v", installed)
-			}
-			if _, err := os.Stat(filepath.Join(dir, "..", "evil")); err == nil {
-				t.Error("a file lies outside")
-			}
-		})
-	}
-}
-
-func TestCodename(t *testing.T) {
-	if got := codename("NAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=bookworm\n"); got != "bookworm" {
-		t.Errorf("got %s", got)
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/ec2"
+	"github.com/ortest/ortest/runnerfleet/image"
 	"github.com/ortest/ortest/store"
 )
 
@@ -129,7 +130,7 @@ func (i *imagery) build(ctx context.Context, f imageFlags, arch imageArch, say f
 	if err != nil {
 		return ec2.Image{}, err
 	}
-	runner, err := runnerRelease(ctx, f.api, arch.runner, f.runner)
+	runner, err := image.Release(ctx, f.api, arch.runner, f.runner)
 	if err != nil {
 		return ec2.Image{}, err
 	}
@@ -137,7 +138,7 @@ func (i *imagery) build(ctx context.Context, f imageFlags, arch imageArch, say f
 	if from == "" {
 		from = arch.stock
 	}
-	units, err := json.Marshal(unitsOf(i.cat))
+	units, err := json.Marshal(image.Units(i.cat))
 	if err != nil {
 		return ec2.Image{}, err
 	}
@@ -146,7 +147,7 @@ func (i *imagery) build(ctx context.Context, f imageFlags, arch imageArch, say f
 		Name: freeName(arch.short, time.Now(), func(name string) bool {
 			return slices.ContainsFunc(have, func(i ec2.Image) bool { return i.Name == name })
 		}),
-		Command: shellquote.Join("ortest", "image", "prepare", "--arch", arch.arch, "--runner", runner.url, "--runner-sha256", runner.sha256, "--units", "units.json"),
+		Command: shellquote.Join("ortest", "image", "prepare", "--arch", arch.arch, "--runner", runner.URL, "--runner-sha256", runner.SHA256, "--units", "units.json"),
 	})
 	if err != nil {
 		return img, err

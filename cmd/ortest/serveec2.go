@@ -15,6 +15,7 @@ import (
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/ec2"
+	"github.com/ortest/ortest/runnerfleet/image"
 )
 
 // ec2Config is the part of the configuration that a fleet on EC2 needs. Region,
@@ -107,7 +108,7 @@ func (c ec2Config) open(ctx context.Context, s serveConfig, cat *catalog.Catalog
 		}
 		arch := ec2.Arch{Image: a.Image, Types: c.Types[a.Name], Spot: c.Spot, Digest: sum, Placement: c.Placement[a.Name]}
 		if a.Name == "linux i386" {
-			arch.Root = systemOf386
+			arch.Root = image.Root386
 		}
 		if image := c.Images[a.Name]; image != "" {
 			arch.Image = image

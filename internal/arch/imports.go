@@ -42,6 +42,7 @@ var rooms = []Room{
 	{"runnerfleet/queue", nil},
 	{"runnerfleet/ec2", []string{"runnerfleet"}},
 	{"runnerfleet/process", nil},
+	{"runnerfleet/image", []string{"action", "action/unit", "plan", "plan/catalog", "plan/recipe"}},
 	{"runnerfleet/local", []string{"runnerfleet", "runnerfleet/process"}},
 	{"runnerfleet/agent", []string{"runnerfleet", "runnerfleet/process", "plan"}},
 	{"runnerfleet/fleettest", []string{"runnerfleet", "runnerfleet/queue"}},

@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"context"
@@ -10,13 +10,11 @@ import (
 	"time"
 )
 
-// runnerPackage is a package of actions/runner and its checksum.
-type runnerPackage struct {
-	version, url, sha256 string
-}
+// Package is a package of actions/runner and its checksum in hex.
+type Package struct{ Version, URL, SHA256 string }
 
-// runnerRelease asks the API of GitHub for a release of actions/runner: "latest", or a version.
-func runnerRelease(ctx context.Context, api, kind, version string) (runnerPackage, error) {
+// Release asks the API of GitHub for a release of actions/runner: "latest", or a version.
+func Release(ctx context.Context, api, kind, version string) (Package, error) {
 	at := "latest"
 	if version != "latest" {
 		at = "tags/v" + strings.TrimPrefix(version, "v")
@@ -30,15 +28,15 @@ func runnerRelease(ctx context.Context, api, kind, version string) (runnerPackag
 	return r, nil
 }
 
-func askRelease(ctx context.Context, url, kind string) (runnerPackage, error) {
+func askRelease(ctx context.Context, url, kind string) (Package, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return runnerPackage{}, err
+		return Package{}, err
 	}
 	req.Header.Set("Accept", "application/vnd.github+json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return runnerPackage{}, err
+		return Package{}, err
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read
 	var answer struct {
@@ -50,18 +48,18 @@ func askRelease(ctx context.Context, url, kind string) (runnerPackage, error) {
 		} `json:"assets"`
 	}
 	if resp.StatusCode != http.StatusOK {
-		return runnerPackage{}, errors.New(resp.Status)
+		return Package{}, errors.New(resp.Status)
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 4<<20)).Decode(&answer); err != nil {
-		return runnerPackage{}, err
+		return Package{}, err
 	}
-	r := runnerPackage{version: strings.TrimPrefix(answer.Tag, "v")}
+	r := Package{Version: strings.TrimPrefix(answer.Tag, "v")}
 	for _, a := range answer.Assets {
-		if a.Name == "actions-runner-linux-"+kind+"-"+r.version+".tar.gz" {
-			r.url, r.sha256 = a.URL, strings.TrimPrefix(a.Digest, "sha256:")
+		if a.Name == "actions-runner-linux-"+kind+"-"+r.Version+".tar.gz" {
+			r.URL, r.SHA256 = a.URL, strings.TrimPrefix(a.Digest, "sha256:")
 		}
 	}
-	if !strings.HasPrefix(r.url, "https://") || len(r.sha256) != 64 {
+	if !strings.HasPrefix(r.URL, "https://") || len(r.SHA256) != 64 {
 		return r, fmt.Errorf("release %s has no package with a checksum", answer.Tag)
 	}
 	return r, nil
