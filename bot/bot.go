@@ -51,6 +51,8 @@ type Bot struct {
 	// no other.
 	Alone func(ctx context.Context, key string, do func(ctx context.Context) error) error
 
+	Rollback func(revision string) error // puts a kept revision of the catalog in force soon; nil: a command cannot
+
 	Wake func()        // tells the fleet that its buckets changed; may be nil
 	Poll time.Duration // least time between two looks at a run's workflow jobs without a webhook; 15 s when zero
 	// Settle is how long GitHub may take to list a workflow run that it started:

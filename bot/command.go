@@ -31,6 +31,8 @@ const (
 	verbApprove verb = "approve"
 	verbConfirm verb = "confirm"
 	verbHelp    verb = "help"
+
+	verbRollback verb = "rollback"
 )
 
 // verbDoc is one row of the only table of verbs: parser and help read it.
@@ -52,6 +54,7 @@ var verbs = []verbDoc{
 	{verb: verbWhy, use: "why [GOAL]", does: "show how the newest run came about and what was decided since, or a goal's attempts", most: 1},
 	{verb: verbApprove, use: "approve SHA", does: "let anybody's commands run this commit, the pull request's head; starts what waits for it", writes: true, most: 1, least: 1},
 	{verb: verbConfirm, use: "confirm", does: "start what was over the budget, or the stages that the one before held up", writes: true},
+	{verb: verbRollback, use: "rollback REV", does: "put an earlier revision of the catalog in force; for people who maintain the repository that it comes from", most: 1, least: 1},
 	{verb: verbHelp, use: "help", does: "show this"},
 }
 

@@ -248,6 +248,8 @@ func (b *Bot) decide(ctx context.Context, c comment) error {
 		return b.decideApprove(ctx, c, words[0])
 	case verbConfirm:
 		return b.decideConfirm(ctx, c)
+	case verbRollback:
+		return b.decideRollback(ctx, c, words[0])
 	case verbRetry:
 		return b.decideRetry(ctx, c, words)
 	case verbPlan:

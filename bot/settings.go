@@ -22,6 +22,9 @@ type Settings struct {
 	// Expectations is the repository, OWNER/NAME, of the catalog's expectations: new
 	// ones are proposed there. "" is each pull request's own, which then has some itself.
 	Expectations string
+	// CatalogOf is the repository, OWNER/NAME on this GitHub, where the catalog comes
+	// from: its maintainers may roll it back. "" is none.
+	CatalogOf string
 
 	Command Budget // of one command
 	Pull    Budget // of a pull request, over all its runs

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +29,7 @@ import (
 // taken once, or refused once, so that a rollback holds until there is a newer one.
 type live struct {
 	path, data string
+	server     string // of GitHub
 	log        *slog.Logger
 	file       liveConfig // as the configuration has it
 	config     atomic.Pointer[liveConfig]
@@ -47,7 +50,7 @@ const (
 )
 
 func openLive(path string, cfg serveConfig, log *slog.Logger) (*live, error) {
-	l := &live{path: path, data: cfg.Data, log: log, file: cfg.Live, nudge: make(chan struct{}, 1)}
+	l := &live{path: path, data: cfg.Data, server: cfg.GitHub.Server, log: log, file: cfg.Live, nudge: make(chan struct{}, 1)}
 	f, err := readFeed(l.data)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,25 @@ func look(path string) string {
 
 func (l *live) rules() []releases.Rule { return l.config.Load().Release }
 
-func (l *live) settings() bot.Settings { return l.config.Load().settings() }
+func (l *live) settings() bot.Settings {
+	c := l.config.Load()
+	s := c.settings()
+	from, err := url.Parse(c.Repository.URL)
+	hub, hubErr := url.Parse(l.server)
+	if err == nil && hubErr == nil && from.Hostname() != "" && strings.EqualFold(from.Hostname(), hub.Hostname()) {
+		s.CatalogOf = nameOf(c.Repository.URL)
+	}
+	return s
+}
+
+// rollback puts a kept revision in force, as ortest catalog rollback does.
+func (l *live) rollback(revision string) error {
+	_, err := kept(l.data).Rollback(revision)
+	if err == nil {
+		l.hurry()
+	}
+	return err
+}
 
 // shown is what the pages say of the catalog.
 func (l *live) shown() web.Catalog {

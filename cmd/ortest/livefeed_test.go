@@ -280,3 +280,43 @@ func servingAt(t *testing.T, log io.Reader) string {
 		}
 	}
 }
+
+// TestTheCatalogsOwnRepositoryIsOnThisGitHub, or nobody rolls it back by a comment.
+func TestTheCatalogsOwnRepositoryIsOnThisGitHub(t *testing.T) {
+	b, dir, log := newBranch(t), t.TempDir(), new(bytes.Buffer)
+	l := liveOf(t, dir, "{repository: {url: 'file://"+b.dir+"', path: our}}", log)
+	for _, tt := range []struct{ url, of string }{
+		{"https://github.com/openresty/catalog", "openresty/catalog"},
+		{"https://GitHub.com/openresty/catalog.git", "openresty/catalog"},
+		{"ssh://git@github.com/openresty/catalog.git", "openresty/catalog"},
+		{"https://gitlab.com/openresty/catalog", ""},
+		{"file:///srv/openresty/catalog", ""},
+		{"", ""},
+	} {
+		c := *l.config.Load()
+		c.Repository.URL = tt.url
+		l.config.Store(&c)
+		if got := l.settings().CatalogOf; got != tt.of {
+			t.Errorf("the catalog of %s is of %q, want %q", tt.url, got, tt.of)
+		}
+	}
+	builtIn := l.catalog.Load().Revision
+	b.commit(t, "settings.yaml", "time: 90\n")
+	l.fetched = time.Time{}
+	l.feedRepository(t.Context())
+	if l.catalog.Load().Revision == builtIn {
+		t.Fatalf("the commit was not taken: %s", log)
+	}
+	if err := l.rollback("nope"); err == nil {
+		t.Error("a revision that there is not was put in force")
+	}
+	if err := l.rollback(builtIn); err != nil {
+		t.Fatal(err)
+	}
+	l.reload()
+	l.fetched = time.Time{}
+	l.feedRepository(t.Context())
+	if got := l.catalog.Load().Revision; got != builtIn {
+		t.Errorf("after a rollback %s counts, want %s: a state counts once", got, builtIn)
+	}
+}

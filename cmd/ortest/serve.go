@@ -84,6 +84,9 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 	}
 	defer func() { err = errors.Join(err, sys.close()) }()
 	live.judged = catalogCheck(sys.forge)
+	if !store.IsURL(cfg.Database) { // each of several servers has revisions of its own
+		sys.bot.Rollback = live.rollback
+	}
 	sys.http.Handle("GET /{$}", http.RedirectHandler("/runs", http.StatusFound))
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
