@@ -62,8 +62,16 @@ type day struct {
 	config ec2.Config
 	aws    *ec2test.Server
 	hub    *hub
-	shelf  *shelf
+	shelf  *shelf // nil: store and rows are another's
 	fleets *fleettest.Store
+	store  bot.Store
+	rows   runnerfleet.Store
+	forge  bot.Forge
+	now    func() time.Time // the clock of the day, as the bot sees it
+	set    bot.Settings
+	files  func(piece string) []string // of an attempt
+	says   func(job runnerfleet.Assignment, file string) (result report.FileResult, log string)
+	unit   time.Duration // a file takes one to five of it
 	faults fleettest.Faults
 	key    *rsa.PrivateKey
 	cat    *catalog.Catalog
@@ -79,11 +87,14 @@ type day struct {
 	lives  time.Duration // of all machines
 	starts int           // of the bot
 	begun  map[string]int
+	off    map[string]context.CancelFunc // the power of each machine
 }
 
-func newDay(t *testing.T, seed uint64, m mood, a *authority) *day {
+// surroundings are all but the bot and what it stores.
+func surroundings(t *testing.T, seed uint64, m mood, a *authority) *day {
 	d := &day{
 		t: t, mood: m, key: a.key, cat: a.cat, random: mrand.New(mrand.NewPCG(seed, 1)), begun: make(map[string]int),
+		off: make(map[string]context.CancelFunc), now: time.Now, says: passes, unit: time.Minute,
 		aws: &ec2test.Server{
 			Images:   []ec2test.Image{{ID: "ami-1", Name: "ortest-x64-2026-01-01", Owner: "self", Created: "2026-01-01T00:00:00.000Z", Root: "/dev/xvda"}},
 			Quotas:   map[string]float64{"L-1216C47A": 64, "L-34B43A08": 64},
@@ -91,14 +102,9 @@ func newDay(t *testing.T, seed uint64, m mood, a *authority) *day {
 			Linger:   10 * time.Minute,
 			Throttle: m.throttled,
 		},
-		shelf: &shelf{entries: make(map[string]bot.StoredEntry), results: make(map[string]json.RawMessage), deliveries: make(map[string]bot.Delivery)},
-		hub:   &hub{runners: make(map[int64]*jitRunner), points: make(map[string]int)},
+		hub: &hub{runners: make(map[int64]*jitRunner), points: make(map[string]int)},
 	}
-	d.fleets = &fleettest.Store{Faults: &d.faults}
-	d.faults.Set(func(c fleettest.Call) error {
-		return d.fault(c.Name != "store.Instances" && c.Name != "store.Instance")
-	})
-	d.shelf.fault, d.hub.fault, d.hub.hook = d.fault, func() error { return d.fault(false) }, d.webhook
+	d.hub.fault = func() error { return d.fault(false) }
 	d.aws.Fault = func(string, bool) error { return d.lose() }
 	d.aws.Refuse = func(_, _, _ string) string {
 		if d.chance(m.refused) {
@@ -106,13 +112,26 @@ func newDay(t *testing.T, seed uint64, m mood, a *authority) *day {
 		}
 		return ""
 	}
-	d.aws.Booted = func(in ec2test.Instance) { d.agents.Go(func() { d.machine(in.ID) }) }
+	d.aws.Booted = d.boot
+	d.aws.Ended = func(in ec2test.Instance) { d.cut(in.ID) }
 	d.config = ec2.Config{
 		Fleet: "days", Subnets: []string{"subnet-a", "subnet-b"}, Groups: []string{"sg-1"}, Owners: []string{"self"},
 		Arches:   map[string]ec2.Arch{x64: {Image: "ortest-x64-*", Types: []string{"c5.large", "c6i.large"}, Spot: true, Digest: strings.Repeat("0", 64)}},
 		AgentURL: "https://bot.example", MaxAge: 3 * time.Hour, Notes: new(words), Certificates: a.cert,
 		HTTP: &http.Client{Transport: direct{d.aws}}, Log: slog.New(slog.DiscardHandler),
 	}
+	return d
+}
+
+// newDay has one run, and a store in memory.
+func newDay(t *testing.T, seed uint64, m mood, a *authority) *day {
+	d := surroundings(t, seed, m, a)
+	d.shelf = &shelf{fault: d.fault, entries: make(map[string]bot.StoredEntry), results: make(map[string]json.RawMessage), deliveries: make(map[string]bot.Delivery)}
+	d.fleets = &fleettest.Store{Faults: &d.faults}
+	d.faults.Set(func(c fleettest.Call) error {
+		return d.fault(c.Name != "store.Instances" && c.Name != "store.Instance")
+	})
+	d.store, d.rows, d.forge, d.files, d.hub.hook = d.shelf, d.fleets, d.hub, d.shelf.files, d.webhook
 	d.start()
 	return d
 }
@@ -126,18 +145,19 @@ func (d *day) start() {
 	}
 	log := slog.New(slog.DiscardHandler)
 	b := &bot.Bot{
-		Store: d.shelf, Forge: d.hub, Decode: decode, Instances: d.fleets, Catalog: func() *catalog.Catalog { return d.cat },
-		URL: "https://bot.example", Server: "https://github.com", Log: log, Now: time.Now, Hold: 5 * time.Minute, Poll: 15 * time.Second,
+		Store: d.store, Forge: d.forge, Decode: decode, Instances: d.rows, Catalog: func() *catalog.Catalog { return d.cat },
+		Settings: func() bot.Settings { return d.set },
+		URL:      "https://bot.example", Server: "https://github.com", Log: log, Now: d.now, Hold: 5 * time.Minute, Poll: 15 * time.Second,
 	}
 	d.fleet = &runnerfleet.Fleet{
-		Cloud: cloud, Store: d.fleets, Work: b, URL: "https://bot.example", Key: make([]byte, 32), Interval: 15 * time.Second, Log: log,
+		Cloud: cloud, Store: d.rows, Work: b, URL: "https://bot.example", Key: make([]byte, 32), Interval: 15 * time.Second, Log: log, Now: d.now,
 		Limits: runnerfleet.Limits{
 			MaxInstances: 20, MaxAge: 3 * time.Hour, BootGrace: 10 * time.Minute, Silence: 2 * time.Minute, Settle: 30 * time.Second,
 		},
 	}
 	b.Wake = d.fleet.Wake
 	d.bot.Store(b)
-	d.api.Store(&runnerfleet.API{Store: d.fleets, Work: b, Attest: cloud, Key: d.fleet.Key, Wake: d.fleet.Wake, Log: log})
+	d.api.Store(&runnerfleet.API{Store: d.rows, Work: b, Attest: cloud, Key: d.fleet.Key, Wake: d.fleet.Wake, Log: log, Now: d.now})
 }
 
 func (d *day) draw() float64 {
@@ -166,16 +186,20 @@ func (d *day) fault(write bool) error {
 	return d.lose()
 }
 
-// webhook brings a payload to the bot, or not, or twice.
-func (d *day) webhook(payload []byte) {
-	times := 1
+// times is how often a webhook comes.
+func (d *day) times() int {
 	switch p := d.draw(); {
 	case p < d.mood.deaf:
-		times = 0
+		return 0
 	case p < 2*d.mood.deaf:
-		times = 2
+		return 2
 	}
-	for range times {
+	return 1
+}
+
+// webhook brings a payload to the bot, or not, or twice.
+func (d *day) webhook(_ string, payload []byte) {
+	for range d.times() {
 		if guid, err := d.shelf.deliver(payload, time.Now()); err == nil {
 			_ = d.bot.Load().HandleDelivery(context.WithoutCancel(d.t.Context()), guid)
 		}
@@ -328,6 +352,8 @@ type authority struct {
 	key  *rsa.PrivateKey
 	cert []byte
 	cat  *catalog.Catalog
+
+	examples *catalog.Catalog // its goals are short
 }
 
 // TestMain leaves nothing of AWS's settings here to chance.
@@ -358,7 +384,11 @@ func prepared(t *testing.T) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{key: key, cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), cat: cat}
+	examples, err := catalog.Examples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{examples: examples, key: key, cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), cat: cat}
 }
 
 // Days on which nothing is to be relied on. ORTEST_SEEDS asks for more of them.

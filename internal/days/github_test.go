@@ -27,7 +27,7 @@ const lostAfter = 10 * time.Minute
 type hub struct {
 	bot.Forge
 	fault func() error // asked before and after each call
-	hook  func(payload []byte)
+	hook  func(event string, payload []byte)
 
 	mu      sync.Mutex
 	runs    []*workflowRun
@@ -37,6 +37,7 @@ type hub struct {
 	sticky  int64
 	body    string
 	points  map[string]int // by what they were spent on
+	stands  bool           // no job is handed out
 	foreign []string       // jobs that two runners had
 	thief   string         // takes the first job, if any
 }
@@ -252,7 +253,7 @@ func (h *hub) acquire(jit string) (*jitRunner, bool) {
 		}
 		for _, w := range h.runs {
 			for _, j := range w.jobs {
-				if r.job == nil && j.Status == "queued" && j.Labels[0] == r.label {
+				if r.job == nil && !h.stands && j.Status == "queued" && j.Labels[0] == r.label {
 					if j.Runner != 0 {
 						h.foreign = append(h.foreign, j.Name)
 					}
@@ -286,15 +287,26 @@ func (h *hub) complete(r *jitRunner) {
 }
 
 func (h *hub) tell(run int64, action string, j bot.Job) {
-	raw, err := json.Marshal(bot.JobEvent{Repo: repo, WorkflowRun: run, Job: j, Action: action})
+	h.send("workflow_job", bot.Event{Job: &bot.JobEvent{Repo: repo, WorkflowRun: run, Job: j, Action: action}})
+}
+
+// send sends a webhook.
+func (h *hub) send(event string, e bot.Event) {
+	raw, err := json.Marshal(e)
 	if err != nil {
 		panic(err)
 	}
-	go h.hook(raw)
+	go h.hook(event, raw)
 }
 
-// decode reads what tell wrote.
-func decode(_ string, payload json.RawMessage) (bot.Event, error) {
-	e := new(bot.JobEvent)
-	return bot.Event{Job: e}, json.Unmarshal(payload, e)
+// decode reads what send wrote.
+func decode(_ string, payload json.RawMessage) (e bot.Event, err error) {
+	return e, json.Unmarshal(payload, &e)
+}
+
+// standing reports whether jobs are handed out to nobody.
+func (h *hub) standing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stands
 }

@@ -4,49 +4,51 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ortest/ortest/internal/ec2test"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/runnerfleet"
 )
 
 const bootTime = 40 * time.Second
 
+// cut takes a machine's power.
+func (d *day) cut(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if off := d.off[id]; off != nil {
+		off()
+	}
+}
+
+// boot starts a machine, whose power whoever terminates it takes.
+func (d *day) boot(in ec2test.Instance) {
+	ctx, off := context.WithCancel(d.t.Context())
+	d.mu.Lock()
+	d.off[in.ID] = off
+	d.mu.Unlock()
+	d.agents.Go(func() { d.machine(ctx, in.ID) })
+}
+
 // machine is one from its launch until it powers off or is taken.
-func (d *day) machine(id string) {
+func (d *day) machine(ctx context.Context, id string) {
 	life, began := 24*time.Hour, time.Now()
 	if d.chance(d.mood.interrupted) {
 		life = time.Duration(d.draw() * float64(30*time.Minute))
 	}
-	ctx, cancel := context.WithTimeout(d.t.Context(), life)
+	ctx, cancel := context.WithTimeout(ctx, life)
 	defer cancel()
 	defer func() {
 		d.aws.Kill(id)
 		d.mu.Lock()
 		d.lives += time.Since(began)
+		d.off[id]()
+		delete(d.off, id)
 		d.mu.Unlock()
-	}()
-	// Whoever terminates it takes its power.
-	watch := time.NewTicker(10 * time.Second)
-	defer watch.Stop()
-	over := ctx.Done()
-	go func() {
-		for {
-			select {
-			case <-over:
-				return
-			case <-watch.C:
-				for _, in := range d.aws.Instances() {
-					if in.ID == id && in.State != "running" && in.State != "pending" {
-						cancel()
-					}
-				}
-			}
-		}
 	}()
 	if !wait(ctx, bootTime) {
 		return
@@ -141,14 +143,16 @@ var errRunner = errors.New("the runner has no job")
 // job is a runner with its job: the files that the job's own workflow names.
 func (d *day) job(ctx context.Context, c *runnerfleet.Client, job runnerfleet.Assignment) error {
 	r, known := d.hub.acquire(job.JIT)
-	for tries := 0; known && r.job == nil && tries < 20; tries++ {
+	for tries := 0; known && r.job == nil && tries < 20; {
 		if !wait(ctx, 5*time.Second) {
 			return ctx.Err()
 		}
 		if err := retry(ctx, func() error { return c.Heartbeat(ctx) }); err != nil {
 			return err
 		}
-		r, known = d.hub.acquire(job.JIT)
+		if r, known = d.hub.acquire(job.JIT); !d.hub.standing() {
+			tries++
+		}
 	}
 	if !known || r.job == nil || r.job.Name != job.Piece || r.run != job.RunID {
 		return errRunner
@@ -156,21 +160,14 @@ func (d *day) job(ctx context.Context, c *runnerfleet.Client, job runnerfleet.As
 	d.mu.Lock()
 	d.begun[job.Piece]++
 	d.mu.Unlock()
-	var files []string
-	d.shelf.mu.Lock()
-	for _, p := range d.shelf.run.Pieces {
-		if fmt.Sprintf("1/%s/%d", p.ID, p.Attempt) == job.Piece {
-			files = p.Files
-		}
-	}
-	d.shelf.mu.Unlock()
+	files := d.files(job.Piece)
 	m := &report.Manifest{Goal: job.Goal, Repo: repo.String()}
 	for _, f := range files {
 		m.Files = append(m.Files, report.TestFile{Path: f})
 	}
 	err := d.entry(ctx, c, job, report.Entry{Manifest: m}, "")
 	for i, f := range files {
-		for left := time.Duration((1 + 4*d.draw()) * float64(time.Minute)); err == nil && left > 0; left -= 20 * time.Second {
+		for left := time.Duration((1 + 4*d.draw()) * float64(d.unit)); err == nil && left > 0; left -= 20 * time.Second {
 			if !wait(ctx, min(left, 20*time.Second)) {
 				return ctx.Err()
 			}
@@ -178,8 +175,8 @@ func (d *day) job(ctx context.Context, c *runnerfleet.Client, job runnerfleet.As
 			err = retry(ctx, func() error { return c.Heartbeat(ctx) })
 		}
 		if err == nil {
-			err = d.entry(ctx, c, job, report.Entry{Seq: 1 + i, File: &report.FileResult{Path: f, Seconds: 60}},
-				f+" .. \n1..1\nok 1 - it is\nok\nAll tests successful.\nFiles=1, Tests=1,  0 wallclock secs\nResult: PASS\n")
+			result, log := d.says(job, f)
+			err = d.entry(ctx, c, job, report.Entry{Seq: 1 + i, File: &result}, log)
 		}
 	}
 	if err == nil {
@@ -189,6 +186,12 @@ func (d *day) job(ctx context.Context, c *runnerfleet.Client, job runnerfleet.As
 		d.hub.complete(r)
 	}
 	return err
+}
+
+// passes is what a good file prints.
+func passes(_ runnerfleet.Assignment, file string) (result report.FileResult, log string) {
+	return report.FileResult{Path: file, Seconds: 60},
+		file + " .. \n1..1\nok 1 - it is\nok\nAll tests successful.\nFiles=1, Tests=1,  0 wallclock secs\nResult: PASS\n"
 }
 
 func (d *day) entry(ctx context.Context, c *runnerfleet.Client, job runnerfleet.Assignment, e report.Entry, log string) error {
