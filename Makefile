@@ -27,6 +27,8 @@ TIMEOUT ?= 15m
 FUZZTIME ?= 20s
 # How many days make soak tries.
 SEEDS ?= 10000
+# How many lives of four weeks.
+LIVES ?= 12
 # Arguments of the demo, such as ARGS="--addr 127.0.0.1:8080 --variant fail".
 ARGS ?=
 PKG ?= ./...
@@ -63,7 +65,8 @@ fuzz: go ## fuzz each target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME) $(PKG)
 
 .PHONY: soak
-soak: go ## whole days of bot, fleet, EC2 and GitHub with faults, SEEDS of them (10000), in virtual time; and all stages of the demo's release
+soak: go ## bot, fleet, EC2 and GitHub with faults in virtual time: LIVES of four weeks (12), and single days, SEEDS of them (10000); and all stages of the demo's release
+	ORTEST_LIVES=$(LIVES) go test -run 'TestWeeks' -count 1 -timeout 2h -v ./internal/days
 	ORTEST_SEEDS=$(SEEDS) go test -run 'TestWholeDays' -count 1 -timeout 60m -v ./internal/days
 	ORTEST_SEEDS=$(SEEDS) go test -run 'TestDemoRelease' -count 1 ./cmd/ortest
 
