@@ -31,3 +31,24 @@ func testCreationsAreSharedAndForgotten(t *testing.T, db database) {
 		t.Errorf("three hours later: %v", got)
 	}
 }
+
+func TestPointsAreSharedAndForgotten(t *testing.T) { onBoth(t, testPointsAreSharedAndForgotten) }
+
+func testPointsAreSharedAndForgotten(t *testing.T, db database) {
+	ctx, name := t.Context(), db.name(t)
+	one, other := open(t, name), open(t, name)
+	for i, at := range []time.Time{noon.Add(-time.Minute), noon, noon.Add(time.Second)} {
+		if err := []*Store{one, other}[i%2].Spend(ctx, 1, i+1, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := one.Spend(ctx, 2, 7, noon); err != nil {
+		t.Fatal(err)
+	}
+	later := noon.Add(time.Second)
+	check(t, "after a minute ago", must[[]time.Time](t)(other.Spent(ctx, 1, noon.Add(-time.Minute))), []time.Time{noon, noon, later, later, later})
+	if err := one.Spend(ctx, 1, 1, noon.Add(keepPoints+time.Microsecond)); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "five minutes later", len(must[[]time.Time](t)(one.Spent(ctx, 1, time.Time{}))), 3+1)
+}

@@ -45,6 +45,7 @@ var seed = map[database]map[int64]string{
 		10: seedCatalogs,
 		11: seedCreations,
 		12: seedWorkflowRuns,
+		13: seedPoints,
 	},
 	onPostgres: {
 		9: `INSERT INTO deliveries (guid, event, payload, received_at) VALUES ('g1', 'ping', BLOB(7b7d), 1);
@@ -65,12 +66,14 @@ var seed = map[database]map[int64]string{
 		10: seedCatalogs,
 		11: seedCreations,
 		12: seedWorkflowRuns,
+		13: seedPoints,
 	},
 }
 
 const (
 	seedCatalogs     = `INSERT INTO catalogs VALUES ('0011223344556677', BLOB(00))`
 	seedCreations    = `INSERT INTO creations VALUES (1, 1)`
+	seedPoints       = `INSERT INTO points VALUES (1, 1, 2)`
 	seedWorkflowRuns = `INSERT INTO workflow_runs VALUES ('o/n', 72, 2)`
 )
 
@@ -231,6 +234,9 @@ func checkKept(t *testing.T, s *Store, schema int64) {
 	if schema >= 11 {
 		check(t, "creations", len(must[[]time.Time](t)(s.Created(ctx, 1, time.Time{}))), 1)
 	}
+	if schema >= 13 {
+		check(t, "points", len(must[[]time.Time](t)(s.Spent(ctx, 1, time.Time{}))), 2)
+	}
 }
 
 func TestEveryMigrationCanBeTakenBack(t *testing.T) { onBoth(t, testEveryMigrationCanBeTakenBack) }
@@ -267,6 +273,7 @@ var older = []struct {
 		INSERT INTO notes (word, until) VALUES ('w2', 4102444800000000) ON CONFLICT (word) DO UPDATE SET until = excluded.until WHERE excluded.until > notes.until`},
 	{10, `INSERT INTO catalogs (revision, packed) VALUES ('8899aabbccddeeff', BLOB(00)) ON CONFLICT (revision) DO NOTHING`},
 	{11, `DELETE FROM creations WHERE installation = 1 AND at < 0; INSERT INTO creations (installation, at) VALUES (1, 2)`},
+	{12, `INSERT INTO workflow_runs (repo, id, run) VALUES ('o/n', 74, 3) ON CONFLICT (repo, id) DO NOTHING`},
 }
 
 // TestTheVersionBeforeWorksBeside opens what an older program has left, as the first

@@ -38,7 +38,7 @@ type Config struct {
 	// Redeliver is the wait after a delivery's first failure, before it is asked
 	// for again; a minute when zero. It doubles with each.
 	Redeliver time.Duration
-	// Ledger has the creations of content by all processes; nil: this one is alone.
+	// Ledger has what all processes take of the limits; nil: this one is alone.
 	Ledger ledger
 	// Transport does the requests; nil means one like Go's default.
 	Transport http.RoundTripper

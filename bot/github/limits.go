@@ -76,6 +76,8 @@ type limits struct {
 	mu     sync.Mutex
 	points *window   // 900 a minute: a read is one, a write five
 	create []*window // content that people see: 80 a minute, 500 an hour
+	shared bool      // points are spent by other processes, too: some are set aside at a time
+	purse  purse     // what is set aside
 
 	paused  time.Time // GitHub wants nothing before
 	refused int       // how often in a row it said so without saying until when
@@ -91,50 +93,45 @@ func newLimits() *limits {
 	}
 }
 
-// ledger is where the processes of an App share when they created content, which
-// outlives them.
-type ledger interface {
-	Created(ctx context.Context, installation int64, since time.Time) ([]time.Time, error) // oldest first
-	Create(ctx context.Context, installation int64, at time.Time) error
-}
-
-// created learns of all content of the last hour, oldest first.
-func (l *limits) created(all []time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, w := range l.create {
-		n := min(len(all), len(w.at))
-		clear(w.at[:len(w.at)-n])
-		copy(w.at[len(w.at)-n:], all[len(all)-n:])
-	}
-}
-
 // reserve takes a place for a request and returns how long after now it is.
 // A place further than maxWait is not taken: errBudget.
 func (l *limits) reserve(req *http.Request, now time.Time) (time.Duration, error) {
-	cost, lane := 5, laneOf(req.Context())
-	if req.Method == http.MethodGet || req.Method == http.MethodHead {
-		cost = 1
-	}
+	lane := laneOf(req.Context())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	wait := max(l.points.free(cost, lane, now), l.paused.Sub(now), l.primary(lane, now))
+	wait := max(l.paused.Sub(now), l.primary(lane, now), 0)
 	content := createsContent(req)
 	if content {
 		for _, w := range l.create {
 			wait = max(wait, w.free(1, lane, now))
 		}
 	}
+	cost := costOf(req)
+	paid := l.purse.has(cost, now) && l.purse.has(cost, now.Add(wait))
+	if !paid {
+		wait = max(wait, l.points.free(cost, lane, now))
+	}
 	if wait > maxWait {
 		return wait, errBudget
 	}
-	l.points.take(cost, now.Add(wait))
+	if !paid {
+		l.buy(cost, lane, now, now.Add(wait))
+	}
+	l.purse.left -= cost
 	if content {
 		for _, w := range l.create {
 			w.take(1, now.Add(wait))
 		}
 	}
 	return wait, nil
+}
+
+// costOf is what a request costs in points.
+func costOf(req *http.Request) int {
+	if req.Method == http.MethodGet || req.Method == http.MethodHead {
+		return 1
+	}
+	return 5
 }
 
 // primary is how long a lane waits for the hourly limit: it leaves a part of

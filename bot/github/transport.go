@@ -28,8 +28,8 @@ type transport struct {
 	cache  *cache
 	log    *slog.Logger
 
-	creating     sync.Mutex // from what the ledger says to what is added to it
-	ledger       ledger     // nil: no other process creates content
+	sharing      sync.Mutex // from what the ledger says to what is added to it
+	ledger       ledger     // nil: there is no other process
 	installation int64
 }
 
@@ -83,29 +83,6 @@ func (t *transport) send(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-}
-
-// reserve takes a place for a request. The places of what creates content are shared
-// with the other processes; while the ledger cannot be asked, each has all of them.
-func (t *transport) reserve(req *http.Request, now time.Time) (time.Duration, error) {
-	if t.ledger == nil || !createsContent(req) {
-		return t.limits.reserve(req, now)
-	}
-	t.creating.Lock()
-	defer t.creating.Unlock()
-	ctx := req.Context()
-	made, asked := t.ledger.Created(ctx, t.installation, now.Add(-time.Hour))
-	if asked == nil {
-		t.limits.created(made)
-	}
-	wait, err := t.limits.reserve(req, now)
-	if err == nil {
-		asked = errors.Join(asked, t.ledger.Create(ctx, t.installation, now.Add(wait)))
-	}
-	if asked != nil && ctx.Err() == nil {
-		t.log.Warn("limits of content are not shared with other replicas now", "err", asked)
-	}
-	return wait, err
 }
 
 // replay is a request with a body of its own, where it has one that can be had again.
