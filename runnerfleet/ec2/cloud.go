@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -127,7 +126,7 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 		sdk.HTTPClient = cfg.HTTP
 	}
 	c := &Cloud{
-		Reaper: &Reaper{fleet: cfg.Fleet, ec2: ec2.NewFromConfig(sdk)},
+		Reaper: &Reaper{fleet: cfg.Fleet, ec2: callsOf(sdk)},
 		cfg:    cfg, ssm: ssm.NewFromConfig(sdk), notary: notary, templates: new(templates),
 	}
 	c.quotas = &quotas{ec2: c.ec2, limits: servicequotas.NewFromConfig(sdk), log: cfg.Log}

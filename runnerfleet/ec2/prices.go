@@ -126,7 +126,7 @@ func (p product) hourly() (usd float64, date string, err error) {
 
 // spot asks for the prices that hold now, and returns the cheapest zone's.
 func spot(ctx context.Context, cfg aws.Config, instanceType string) (usd float64, date string, err error) {
-	pages := ec2.NewDescribeSpotPriceHistoryPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeSpotPriceHistoryInput{
+	pages := ec2.NewDescribeSpotPriceHistoryPaginator(callsOf(cfg).DescribeSpotPriceHistory, &ec2.DescribeSpotPriceHistoryInput{
 		InstanceTypes: []types.InstanceType{types.InstanceType(instanceType)}, ProductDescriptions: []string{"Linux/UNIX"},
 		StartTime: aws.Time(time.Now()), // of what lies before, only the last change is told
 	})

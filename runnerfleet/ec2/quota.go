@@ -43,7 +43,7 @@ func (u *usage) add(in types.Instance) {
 // quotas is a ledger of the vCPUs that the account may use and that the fleet does. What
 // others in the account use it does not see: AWS has the last word.
 type quotas struct {
-	ec2    *ec2.Client
+	ec2    calls
 	limits *servicequotas.Client
 	log    *slog.Logger
 

@@ -19,7 +19,7 @@ import (
 // knows of a machine stands in the machine's tags.
 type Reaper struct {
 	fleet string
-	ec2   *ec2.Client
+	ec2   calls
 	saw   func(usage) // told what a list showed; nil: nobody is
 	// foreign says of which machines List is silent; nil: of none.
 	foreign func(in types.Instance, m runnerfleet.Machine) bool
@@ -31,7 +31,7 @@ func OpenReaper(ctx context.Context, fleet string) (*Reaper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reaper{fleet: fleet, ec2: ec2.NewFromConfig(sdk)}, nil
+	return &Reaper{fleet: fleet, ec2: callsOf(sdk)}, nil
 }
 
 // List returns the fleet's machines, also those that are about to be, and for a
@@ -39,7 +39,7 @@ func OpenReaper(ctx context.Context, fleet string) (*Reaper, error) {
 func (r *Reaper) List(ctx context.Context) ([]runnerfleet.Machine, error) {
 	var all []runnerfleet.Machine
 	var held usage
-	pages := ec2.NewDescribeInstancesPaginator(r.ec2, &ec2.DescribeInstancesInput{
+	pages := ec2.NewDescribeInstancesPaginator(r.ec2.DescribeInstances, &ec2.DescribeInstancesInput{
 		Filters:    []types.Filter{{Name: aws.String("tag:" + tagFleet), Values: []string{r.fleet}}},
 		MaxResults: aws.Int32(1000),
 	})

@@ -110,7 +110,7 @@ func (c *Cloud) template(ctx context.Context, arch string) (string, error) {
 // no longer than MaxAge. Should another process still use one, its next launch finds it
 // gone, and is settled anew.
 func (c *Cloud) tidy(ctx context.Context) error {
-	pages := ec2.NewDescribeLaunchTemplatesPaginator(c.ec2, &ec2.DescribeLaunchTemplatesInput{
+	pages := ec2.NewDescribeLaunchTemplatesPaginator(c.ec2.DescribeLaunchTemplates, &ec2.DescribeLaunchTemplatesInput{
 		Filters: []types.Filter{{Name: aws.String("tag:" + tagFleet), Values: []string{c.cfg.Fleet}}},
 	})
 	var errs []error
