@@ -66,24 +66,12 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	if err := ctx.Err(); err != nil {
 		return outcome{}, err
 	}
-	reader, writer, err := os.Pipe()
+	begun := time.Now()
+	cmd, reader, err := c.start()
 	if err != nil {
 		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], err)
 	}
 	defer reader.Close()
-	cmd := exec.Command(c.argv[0], c.argv[1:]...)
-	if path := lookPath(c.argv[0], c.env); path != "" {
-		cmd.Path, cmd.Err = path, nil
-	}
-	cmd.Dir, cmd.Env = c.dir, c.env
-	cmd.Stdout, cmd.Stderr = writer, writer
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	start := time.Now()
-	err = cmd.Start()
-	writer.Close()
-	if err != nil {
-		return outcome{}, fmt.Errorf("start %s: %w", c.argv[0], err)
-	}
 	full := make(chan struct{})
 	sink := &lane.Capped{W: out, Left: c.output, Full: func() { close(full) }}
 	var copying sync.WaitGroup
@@ -98,7 +86,7 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 	o := p.await(ctx, cmd.Process.Pid, c.limit, full, ended)
 	close(over)
 	reaping.Wait()
-	o.wall = time.Since(start)
+	o.wall = time.Since(begun)
 	if !o.timedOut && !o.tooMuch && ctx.Err() == nil {
 		o.left = append(o.left, p.leftovers(cmd.Process.Pid)...)
 	}
@@ -116,6 +104,27 @@ func (p *procs) run(ctx context.Context, c command, out io.Writer) (outcome, err
 		o.signal = unix.SignalName(status.Signal())
 	}
 	return o, errors.Join(ctx.Err(), sink.Err)
+}
+
+// start starts a command, and returns the end of the pipe that it prints to.
+func (c command) start() (*exec.Cmd, *os.File, error) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer writer.Close()
+	cmd := exec.Command(c.argv[0], c.argv[1:]...)
+	if path := lookPath(c.argv[0], c.env); path != "" {
+		cmd.Path, cmd.Err = path, nil
+	}
+	cmd.Dir, cmd.Env = c.dir, c.env
+	cmd.Stdout, cmd.Stderr = writer, writer
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		reader.Close()
+		return nil, nil, err
+	}
+	return cmd, reader, nil
 }
 
 // await waits for the end of a process, or brings it about.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -35,10 +36,15 @@ var importHeader = []string{
 	"Copyright (c) Yichun Zhang, OpenResty Inc. BSD-2-Clause: see LICENSE-opsboy.txt.",
 }
 
+// importFlags are those of ortest expectations import.
+type importFlags struct {
+	out, data, since, overlay string
+	dirs                      suite.Folders
+	asJSON                    bool
+}
+
 func (a *app) expectationsImport() *cobra.Command {
-	var out, data, since, overlay string
-	var dirs suite.Folders
-	var asJSON bool
+	var f importFlags
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Carry the old white list over, one file a project",
@@ -46,54 +52,54 @@ func (a *app) expectationsImport() *cobra.Command {
 			"With --mirror each file and title is looked up at the repository's HEAD: what moved is corrected, what is dead is left out.",
 		Example: "  ortest expectations import data/expectations.json --out expectations --mirror ./repos",
 		Args:    oneArg("name one file, or - for the standard input"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			day := time.Now().UTC()
-			if since != "" {
-				var err error
-				if day, err = time.Parse(time.DateOnly, since); err != nil {
-					return usage(fmt.Errorf("--since %q: want a date such as 2026-01-31", shortened(since)))
-				}
-			}
-			text, err := readInput(cmd, args[0])
-			if err != nil {
-				return fmt.Errorf("import expectations: %w", err)
-			}
-			c, err := openCatalog(overlay)
-			if err != nil {
-				return err
-			}
-			src := upstream{cmd: cmd, catalog: c, dirs: dirs}
-			in := expect.Importing{Since: day, Modes: src.modes}
-			if len(dirs) > 0 {
-				in.Source = src.census
-			}
-			imported, err := expect.Import(text, in)
-			if err != nil {
-				return usage(fmt.Errorf("%s: %w; nothing was imported", args[0], err))
-			}
-			if src.failed != nil {
-				return src.failed
-			}
-			if out == "" {
-				out = filepath.Join(data, "expectations")
-			}
-			if err := writeExpectations(out, imported); err != nil {
-				return err
-			}
-			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), importReport{imported.Total, imported.Carried, len(imported.Entries), out, imported.Notes})
-			}
-			return a.told(cmd.OutOrStdout(), out, imported)
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.importExpectations(cmd, f, args[0]) },
 	}
-	f := cmd.Flags()
-	f.StringVar(&out, "out", "", "write the files to `DIR` (default DATA/expectations, where judge finds them)")
-	f.StringVar(&data, "data", defaultData(""), "the data directory is `DIR`")
-	f.StringVar(&since, "since", "", "the entries hold from `DATE` (default today)")
-	f.StringArrayVar((*[]string)(&dirs), "mirror", nil, "look files and titles up in the git repositories in `DIR`")
-	f.BoolVar(&asJSON, "json", false, "write JSON instead of text")
-	catalogFlag(cmd, &overlay)
+	fl := cmd.Flags()
+	fl.StringVar(&f.out, "out", "", "write the files to `DIR` (default DATA/expectations, where judge finds them)")
+	fl.StringVar(&f.data, "data", defaultData(""), "the data directory is `DIR`")
+	fl.StringVar(&f.since, "since", "", "the entries hold from `DATE` (default today)")
+	fl.StringArrayVar((*[]string)(&f.dirs), "mirror", nil, "look files and titles up in the git repositories in `DIR`")
+	fl.BoolVar(&f.asJSON, "json", false, "write JSON instead of text")
+	catalogFlag(cmd, &f.overlay)
 	return cmd
+}
+
+func (a *app) importExpectations(cmd *cobra.Command, f importFlags, file string) error {
+	in := expect.Importing{Since: time.Now().UTC()}
+	if f.since != "" {
+		var err error
+		if in.Since, err = time.Parse(time.DateOnly, f.since); err != nil {
+			return usage(fmt.Errorf("--since %q: want a date such as 2026-01-31", shortened(f.since)))
+		}
+	}
+	text, err := readInput(cmd, file)
+	if err != nil {
+		return fmt.Errorf("import expectations: %w", err)
+	}
+	c, err := openCatalog(f.overlay)
+	if err != nil {
+		return err
+	}
+	src := upstream{cmd: cmd, catalog: c, dirs: f.dirs}
+	in.Modes = src.modes
+	if len(f.dirs) > 0 {
+		in.Source = src.census
+	}
+	imported, err := expect.Import(text, in)
+	if err != nil {
+		return usage(fmt.Errorf("%s: %w; nothing was imported", file, err))
+	}
+	if src.failed != nil {
+		return src.failed
+	}
+	out := cmp.Or(f.out, filepath.Join(f.data, "expectations"))
+	if err := writeExpectations(out, imported); err != nil {
+		return err
+	}
+	if f.asJSON {
+		return writeJSON(cmd.OutOrStdout(), importReport{imported.Total, imported.Carried, len(imported.Entries), out, imported.Notes})
+	}
+	return a.told(cmd.OutOrStdout(), out, imported)
 }
 
 type importReport struct {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/runnerfleet/ec2"
-	"github.com/ortest/ortest/workflows"
 )
 
 // audience is whom GitHub's statement about this job is for.
@@ -26,9 +25,8 @@ func (j Job) signIn(ctx context.Context) error {
 	if os.Getenv("AWS_ACCESS_KEY_ID") != "" || os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
 		return nil // somebody has settled it
 	}
-	role, region := os.Getenv("ORTEST_AWS_ROLE"), os.Getenv("AWS_REGION")
-	if role == "" || region == "" {
-		return usage(fmt.Errorf("ORTEST_AWS_ROLE or AWS_REGION is empty: set the role that trusts this repository, and the region, under variables in %s and render the workflows again", workflows.SettingsFile))
+	if err := required("ORTEST_AWS_ROLE", "AWS_REGION"); err != nil {
+		return err
 	}
 	at, bearer := os.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), os.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 	if at == "" || bearer == "" {
@@ -38,7 +36,7 @@ func (j Job) signIn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask GitHub for this job's identity: %w", err)
 	}
-	credentials, err := ec2.SignIn(ctx, role, "ortest-"+cmp.Or(os.Getenv("GITHUB_RUN_ID"), "0"), statement)
+	credentials, err := ec2.SignIn(ctx, os.Getenv("ORTEST_AWS_ROLE"), "ortest-"+cmp.Or(os.Getenv("GITHUB_RUN_ID"), "0"), statement)
 	if err != nil {
 		return err
 	}

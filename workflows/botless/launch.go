@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +75,23 @@ func words(name string) []string {
 	return all
 }
 
+// required returns an error that names the variables that are empty.
+func required(names ...string) error {
+	missing := slices.DeleteFunc(names, func(name string) bool { return os.Getenv(name) != "" })
+	if len(missing) == 0 {
+		return nil
+	}
+	is := "is"
+	if len(missing) > 1 {
+		is = "are"
+	}
+	return usage(fmt.Errorf("%s %s empty: set what is missing under variables in %s and render the workflows again", strings.Join(missing, ", "), is, workflows.SettingsFile))
+}
+
 func (j Job) ec2Launcher(ctx context.Context, r run) (launcher, error) {
+	if err := required("ORTEST_SUBNETS", "ORTEST_SECURITY_GROUPS", "ORTEST_AGENT_BINARY", "ORTEST_AGENT_SHA256"); err != nil {
+		return nil, err
+	}
 	if err := j.signIn(ctx); err != nil {
 		return nil, err
 	}
@@ -83,25 +100,12 @@ func (j Job) ec2Launcher(ctx context.Context, r run) (launcher, error) {
 		return nil, err
 	}
 	arches := make(map[string]ec2.Arch)
-	for _, a := range c.Arches() {
-		if a.Name != r.Options.Arch {
-			continue
-		}
-		arch := ec2.Arch{
-			Image: cmp.Or(os.Getenv("ORTEST_IMAGE"), a.Image), Types: words("ORTEST_TYPES"), Spot: false, Digest: os.Getenv("ORTEST_AGENT_SHA256"),
-		}
+	if a, ok := c.Arch(r.Options.Arch); ok {
+		arch := ec2.Arch{Image: cmp.Or(os.Getenv("ORTEST_IMAGE"), a.Image), Types: words("ORTEST_TYPES"), Digest: os.Getenv("ORTEST_AGENT_SHA256")}
 		if len(arch.Types) == 0 {
 			arch.Types = a.Alike()
 		}
 		arches[a.Name] = arch
-	}
-	for name, value := range map[string]string{
-		"ORTEST_SUBNETS": os.Getenv("ORTEST_SUBNETS"), "ORTEST_SECURITY_GROUPS": os.Getenv("ORTEST_SECURITY_GROUPS"),
-		"ORTEST_AGENT_BINARY": os.Getenv("ORTEST_AGENT_BINARY"), "ORTEST_AGENT_SHA256": os.Getenv("ORTEST_AGENT_SHA256"),
-	} {
-		if value == "" {
-			return nil, usage(fmt.Errorf("%s is empty: set it under variables in %s and render the workflows again", name, workflows.SettingsFile))
-		}
 	}
 	owners := words("ORTEST_IMAGE_OWNERS")
 	if len(owners) == 0 {
@@ -114,6 +118,11 @@ func (j Job) ec2Launcher(ctx context.Context, r run) (launcher, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	return j.patiently(cloud), nil
+}
+
+// patiently launches on a cloud, thrice where it has no machine left.
+func (j Job) patiently(cloud *ec2.Cloud) launcher {
 	return func(ctx context.Context, l runnerfleet.Launch, list []byte) error {
 		for try := 0; ; try++ {
 			l.Try = try
@@ -128,7 +137,7 @@ func (j Job) ec2Launcher(ctx context.Context, r run) (launcher, error) {
 			case <-time.After(time.Minute):
 			}
 		}
-	}, nil
+	}
 }
 
 // fleetName is what the machines without a bot are tagged with.
