@@ -135,7 +135,7 @@ func (b *Bot) press(ctx context.Context, c comment, r Run, e ButtonEvent) error 
 		return err
 	}
 	for _, o := range append([]Run{r}, runs...) {
-		if o.live() && o.Base == r.Base {
+		if o.live() && (r.Pull != 0 || o.Base == r.Base) {
 			return b.answer(ctx, c, refusal(fmt.Sprintf("[run %s](%s) is not over yet", o.ID, b.runURL(o.ID))))
 		}
 	}
