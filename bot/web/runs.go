@@ -101,8 +101,8 @@ func (p *pages) runs(r *http.Request, a *answer) error {
 			return err
 		}
 		s.Rows = append(s.Rows, []cell{
-			{Text: id, Link: "/runs/" + id, Number: true}, {Word: run.state}, verdictCell(run.verdict), text("%s", run.place),
-			{Text: run.text, Code: true}, text("%s", run.author), {Text: fmt.Sprintf("%.12s", run.head), Code: true, Number: true}, moment(run.at),
+			{Text: id, Link: "/runs/" + id, Number: true}, {Word: run.state}, verdictCell(run.verdict), text(run.place),
+			{Text: run.text, Code: true}, text(run.author), {Text: fmt.Sprintf("%.12s", run.head), Code: true, Number: true}, moment(run.at),
 		})
 	}
 	page.Sections = []section{s}

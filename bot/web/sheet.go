@@ -59,7 +59,7 @@ func signOf(word string) string {
 	return "·"
 }
 
-func text(format string, args ...any) cell { return cell{Text: fmt.Sprintf(format, args...)} }
+func text(s string) cell { return cell{Text: s} }
 func number(format string, args ...any) cell {
 	return cell{Text: fmt.Sprintf(format, args...), Number: true}
 }

@@ -29,7 +29,7 @@ func (p *pages) queue(r *http.Request, a *answer) error {
 			count[piece.State]++
 		}
 		s.Rows = append(s.Rows, []cell{
-			{Text: run.ID, Link: "/runs/" + run.ID, Number: true}, text("%s", placeOf(run.Repo.String(), run.Pull, run.Base)), text("%s", run.Author), {Word: run.Word()},
+			{Text: run.ID, Link: "/runs/" + run.ID, Number: true}, text(placeOf(run.Repo.String(), run.Pull, run.Base)), text(run.Author), {Word: run.Word()},
 			number("%d", run.Stage+1), number("%d", count[bot.Waiting]), number("%d", count[bot.Dispatched]), number("%d", count[bot.Assigned]),
 			number("%d", count[bot.Finished]), moment(run.Deadline),
 		})
@@ -77,8 +77,8 @@ func (p *pages) machines(r *http.Request, a *answer) error {
 			paid = "on demand"
 		}
 		s.Rows = append(s.Rows, []cell{
-			text("%s", in.ID), {Word: string(in.State)}, text("%s", in.Bucket), text("%s", in.Arch), text("%s", in.Type), text("%s", paid),
-			number("%.0f", lived.Minutes()), number("%.2f", usd), moment(in.LaunchedAt), moment(in.SeenAt), moment(in.Deadline), text("%s", in.Reason),
+			text(in.ID), {Word: string(in.State)}, text(in.Bucket), text(in.Arch), text(in.Type), text(paid),
+			number("%.0f", lived.Minutes()), number("%.2f", usd), moment(in.LaunchedAt), moment(in.SeenAt), moment(in.Deadline), text(in.Reason),
 		})
 	}
 	money, err := p.money(r.Context(), time.Now())
@@ -149,7 +149,7 @@ func (p *pages) money(ctx context.Context, now time.Time) (section, error) {
 	for _, day := range order {
 		d := byDay[day]
 		s.Rows = append(s.Rows, []cell{
-			text("%s", day), number("%d", d.runs), number("%.0f", d.planned.Minutes()), number("%.2f", d.usd),
+			text(day), number("%d", d.runs), number("%.0f", d.planned.Minutes()), number("%.2f", d.usd),
 			number("%.0f", d.was.Minutes()), number("%.2f", d.wasUSD),
 		})
 	}
@@ -163,7 +163,7 @@ func (p *pages) catalog(r *http.Request, a *answer) error {
 	}
 	c := p.Catalog()
 	s := section{Title: "In force", Columns: columnsOf("Revision", "From", "Holds", "#Since (UTC)"), Rows: [][]cell{{
-		{Text: c.Revision, Code: true}, text("%s", c.Source), text("%s", c.Summary), moment(c.TakenAt),
+		{Text: c.Revision, Code: true}, text(c.Source), text(c.Summary), moment(c.TakenAt),
 	}}}
 	page := sheet{Title: "Catalog", Note: "Projects, modes, arches, releases and known failures. A change counts without a restart, once it is valid as a whole."}
 	if c.Refused == "" {
@@ -199,8 +199,8 @@ func (p *pages) audit(r *http.Request, a *answer) error {
 			run = cell{Text: l.Run, Link: "/runs/" + l.Run, Number: true}
 		}
 		s.Rows = append(s.Rows, []cell{
-			number("%d", l.ID), moment(l.At), text("%s", l.Who), text("%s", l.Did), text("%s", placeOf(l.Repo, l.Pull, "")), run,
-			{Text: fmt.Sprintf("%.12s", l.Commit), Code: true, Number: true}, text("%s", l.Note),
+			number("%d", l.ID), moment(l.At), text(l.Who), text(l.Did), text(placeOf(l.Repo, l.Pull, "")), run,
+			{Text: fmt.Sprintf("%.12s", l.Commit), Code: true, Number: true}, text(l.Note),
 		})
 	}
 	page.Sections = []section{s}
