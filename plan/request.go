@@ -2,11 +2,15 @@ package plan
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kballard/go-shellquote"
+	"github.com/spf13/pflag"
 )
 
 // Request is what somebody asks for, as its words say it. Whether the targets
@@ -116,4 +120,56 @@ func (r Request) Stages(goals []Goal) [][]Goal {
 		return [][]Goal{goals}
 	}
 	return [][]Goal{first, rest}
+}
+
+// ParseRequest reads the words of a comment's command, without its verb. An
+// error is always a *UsageError. Flags and targets may stand in any order.
+func ParseRequest(words []string) (Request, error) {
+	if err := checkWords(words); err != nil {
+		return Request{}, err
+	}
+	var r Request
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	BindFlags(fs, &r)
+	if err := fs.Parse(words); err != nil {
+		return Request{}, flagError(err, words)
+	}
+	for _, f := range flagTable() {
+		if f.local && fs.Changed(f.long) {
+			return Request{}, &UsageError{Word: "--" + f.long, At: place(words, "--"+f.long), What: "works only with ortest dispatch on your own machine", Do: "leave it out"}
+		}
+	}
+	r.Targets = fs.Args()
+	if len(r.Targets) == 0 {
+		return Request{}, &UsageError{What: "nothing to test", Do: "name goals, projects or modes, such as tv-ngx_lua, ngx_lua or tv"}
+	}
+	if err := r.Validate(); err != nil {
+		return Request{}, placed(err, words)
+	}
+	return r, nil
+}
+
+// checkWords bounds what may come from a stranger before anything reads it.
+func checkWords(words []string) error {
+	total := 0
+	for i, w := range words {
+		switch {
+		case len(w) > maxWord:
+			return &UsageError{Word: clip(w), At: i + 1, What: "is too long", Do: fmt.Sprintf("keep a word under %d bytes", maxWord)}
+		case hasControl(w):
+			return &UsageError{At: i + 1, What: "holds a control character or is not UTF-8", Do: "write plain words"}
+		}
+		total += len(w) + 1
+	}
+	if len(words) > maxWords || total > maxWordBytes {
+		return &UsageError{What: fmt.Sprintf("the command has %d words and %d bytes", len(words), total),
+			Do: fmt.Sprintf("keep it under %d words and %d bytes; a mode such as tv or a project such as ngx_lua names many goals", maxWords, maxWordBytes)}
+	}
+	return nil
+}
+
+func hasControl(s string) bool {
+	return !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl)
 }
