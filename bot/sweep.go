@@ -71,18 +71,25 @@ func (b *Bot) sweepStickies(ctx context.Context, since time.Time) error {
 
 func (b *Bot) sweepRepo(ctx context.Context, repo Repo, birth time.Time) error {
 	name, began := "sweep "+repo.String(), b.Now()
-	since, err := b.Store.Mark(ctx, name)
+	// What was seen last, by GitHub's clock: ours may have been wrong in the meantime.
+	seen := "seen " + repo.String()
+	since, err := b.Store.Mark(ctx, seen)
+	if err == nil && since.IsZero() { // an older version had the other mark alone
+		since, err = b.Store.Mark(ctx, name)
+	}
 	if err != nil {
 		return err
 	}
 	if since.Before(birth) {
 		since = birth
 	}
+	newest := since
 	heads, err := b.Forge.Heads(ctx, repo, since.Add(-overlap))
 	if err != nil {
 		return err
 	}
 	for _, h := range heads {
+		newest = later(newest, h.At)
 		if err := b.sweepHead(ctx, h); err != nil {
 			return err
 		}
@@ -92,6 +99,7 @@ func (b *Bot) sweepRepo(ctx context.Context, repo Repo, birth time.Time) error {
 		return err
 	}
 	for _, c := range texts {
+		newest = later(newest, c.At)
 		if c.Created.Before(birth.Truncate(time.Second)) {
 			continue
 		}
@@ -99,7 +107,17 @@ func (b *Bot) sweepRepo(ctx context.Context, repo Repo, birth time.Time) error {
 			return err
 		}
 	}
+	if err := b.Store.SetMark(ctx, seen, newest); err != nil {
+		return err
+	}
 	return b.Store.SetMark(ctx, name, began)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // sweepHead remembers a head that no webhook told of, as of now: when it was
