@@ -123,6 +123,16 @@ bin/parser/parse.mjs: Makefile workflows/testdata/parse.mjs
 	cd bin/parser && npm install --silent --no-audit --no-fund --no-save $(PARSER)
 	cp workflows/testdata/parse.mjs $@
 
+.PHONY: dist dist-check image
+dist: go ## a release of the commit at hand in dist: static binaries for amd64 and arm64, archives, bills of materials, SHA256SUMS
+	deploy/dist dist
+
+dist-check: dist ## is that the same, byte by byte, when it is built in another folder, from nothing?
+	deploy/dist-check dist
+
+image: dist ## the container image of it, with docker, podman or buildah (TAG=ortest, ARCH=arm64)
+	deploy/image dist $(TAG)
+
 .PHONY: clean
 clean: ## remove bin
 	rm -rf bin
@@ -145,8 +155,9 @@ vet: go ## go vet
 lint: go ## golangci-lint
 	go tool -modfile=lint.mod golangci-lint run
 
-workflows: go ## actionlint on our own workflow files (those that ortest installs are held to it by a test)
+workflows: go bin/ortest ## actionlint and our own rules on our own workflow files (those that ortest installs are held to them by a test)
 	go tool -modfile=tools.mod actionlint $(wildcard .github/workflows/*.yml)
+	bin/ortest workflows check
 
 # Tidying goes on after errors (-e), and go.sum is left out: tests of a dependency
 # import what cannot be had everywhere, and nothing of ours needs it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -51,22 +52,61 @@ func TestWhatIsDeployedFitsTogether(t *testing.T) {
 			t.Errorf("the unit lacks %s", line)
 		}
 	}
-	image, mod := deployed(t, "Dockerfile"), goMod(t)
-	if version := regexp.MustCompile(`(?m)^toolchain go(\S+)$`).FindStringSubmatch(mod); version == nil || !strings.Contains(image, "FROM golang:"+version[1]+"-") {
-		t.Errorf("the image is not built with %q of go.mod", version)
-	}
-	if !strings.Contains(image, `CMD ["`+strings.ReplaceAll(start, " ", `", "`)+`"]`) || !strings.Contains(image, "\nUSER 65532") {
-		t.Error("the image starts something else, or as root")
+	image := deployed(t, "Dockerfile")
+	if !strings.Contains(image, `CMD ["`+strings.ReplaceAll(start, " ", `", "`)+`"]`) || !strings.Contains(image, "\nUSER 65532:65532\n") || !strings.Contains(image, "\nFROM scratch\n") {
+		t.Error("the image starts something else, as root, or holds more than the program")
 	}
 }
 
-func goMod(t *testing.T) string {
+// hardening are the lines of a unit that say what it may not do.
+func hardening(t *testing.T, unit string) []string {
 	t.Helper()
-	b, err := os.ReadFile("../../go.mod")
-	if err != nil {
-		t.Fatal(err)
+	all := regexp.MustCompile(`(?m)^(?:CapabilityBoundingSet|AmbientCapabilities|NoNewPrivileges|Protect\w+|ProcSubset|Private\w+|RemoveIPC|LockPersonality|Memory\w+|Restrict\w+|SystemCall\w+|UMask|DynamicUser)=.*$`).
+		FindAllString(deployed(t, unit), -1)
+	slices.Sort(all)
+	return all
+}
+
+func TestTheReaperMayNoMoreThanTheBot(t *testing.T) {
+	if bot, reaper := hardening(t, "ortest.service"), hardening(t, "ortest-sweep.service"); len(reaper) < 20 || !slices.Equal(bot, reaper) {
+		t.Errorf("the bot's unit has\n%q\nthe reaper's\n%q", bot, reaper)
 	}
-	return string(b)
+	unit, timer := deployed(t, "ortest-sweep.service"), deployed(t, "ortest-sweep.timer")
+	line := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/ortest (.*)$`).FindStringSubmatch(unit)
+	if line == nil || !strings.Contains(timer, "\nOnUnitActiveSec=10min\n") {
+		t.Fatal("the timer starts no pass every ten minutes")
+	}
+	args := strings.Fields(strings.ReplaceAll(line[1], "${FLEET}", "ortest"))
+	if code := run(t.Context(), append(args, "--help"), nil, io.Discard, io.Discard); code != exitGood || !slices.Contains(args, "--yes") {
+		t.Errorf("%q ends with %d", args, code)
+	}
+}
+
+// TestSystemdTakesTheUnits where systemd is: it knows every word of them, and finds
+// little that they could still forbid.
+func TestSystemdTakesTheUnits(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		return // what is written in them is held to the program above
+	}
+	dir := t.TempDir()
+	var files []string
+	for _, name := range []string{"ortest.service", "ortest-sweep.service", "ortest-sweep.timer"} {
+		file := filepath.Join(dir, name)
+		text := strings.ReplaceAll(deployed(t, name), "/usr/local/bin/ortest", "/bin/true")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	for _, args := range [][]string{
+		append([]string{"verify", "--man=no"}, files...),
+		append([]string{"security", "--offline=true", "--no-pager", "--threshold=15"}, files[:2]...),
+	} {
+		if out, err := exec.CommandContext(t.Context(), analyze, args...).CombinedOutput(); err != nil {
+			t.Errorf("systemd-analyze %s: %v\n%s", args[0], err, out)
+		}
+	}
 }
 
 func TestTheDoctorReadsTheDeployedConfiguration(t *testing.T) {
