@@ -60,6 +60,16 @@ bench: test-packages build ## measure everything and write docs/benchmarks.md (P
 pictures: test-packages build ## take the documents' pictures of the demo again
 	go test -count 1 -tags pictures -run '^TestPictures$$' ./cmd/ortest
 
+# An earlier version: the one before the newest migration of the database.
+FROM ?= $(shell git log --reverse --format=%h^ -- $(lastword $(sort $(wildcard store/migrations/postgres/*.sql))) | head -1)
+
+.PHONY: upgrade
+upgrade: test-packages build ## kill replicas of an earlier version (FROM=COMMIT) one after the other under a flood of webhooks, and start this version in their place
+	rm -rf bin/from && mkdir -p bin/from && git archive $(FROM) | tar -x -C bin/from
+	cd bin/from && go test -c -o ../from.test ./cmd/ortest
+	rm -rf bin/from
+	ORTEST_OLD=$(BIN)/from.test go test -run '^$$' -bench '^BenchmarkRollingUpgrade$$' -benchtime 1x ./cmd/ortest
+
 .PHONY: fuzz
 fuzz: go ## fuzz each target for FUZZTIME (20s)
 	.ci/fuzz $(FUZZTIME) $(PKG)

@@ -34,6 +34,7 @@ type flood struct {
 	durable   bool          // the database syncs, as in production
 	room      int           // bytes of a disk of the server's own; 0: it has the machine's
 	happens   func(*deluge) // while it rains; nil: nothing does
+	old       string        // a binary of these tests of an earlier version, which the first servers are; "": this one
 }
 
 // BenchmarkWebhooks is the acceptance of the intake: 500 deliveries a second for a
@@ -60,6 +61,19 @@ func BenchmarkWebhooks(b *testing.B) {
 			f.run(b).report(b)
 		}
 	})
+}
+
+// BenchmarkRollingUpgrade kills three replicas of an earlier version, one after the
+// other, and starts this version in their place. ORTEST_OLD names the earlier
+// version's binary of these tests; make upgrade builds it.
+func BenchmarkRollingUpgrade(b *testing.B) {
+	f := flood{rate: 100, lasts: 25 * time.Second, replicas: 3, postgres: true, killEvery: 6 * time.Second, asking: time.Second, redeliver: time.Second, durable: true}
+	if f.old = os.Getenv("ORTEST_OLD"); f.old == "" {
+		b.Fatal("ORTEST_OLD names no binary: make upgrade builds one of an earlier version")
+	}
+	for b.Loop() {
+		f.run(b).report(b)
+	}
 }
 
 // TestAKilledReplicaLosesNothing is the same, small.
@@ -209,7 +223,8 @@ func must(t testing.TB, err error) {
 func (d *deluge) start(i int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i == len(d.addrs) {
+	first := i == len(d.addrs)
+	if first {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		must(d.t, err)
 		d.addrs = append(d.addrs, ln.Addr().String())
@@ -223,6 +238,9 @@ func (d *deluge) start(i int) {
 		d.addrs[i], d.addrs[i], filepath.Join(d.dir, fmt.Sprint("data", i)), d.database, demoAppID, d.url, d.url, d.redeliver)
 	must(d.t, os.WriteFile(file, []byte(config), 0o600))
 	cmd := d.command("serve", "--config", file)
+	if first && d.old != "" {
+		cmd.Path = d.old
+	}
 	must(d.t, cmd.Start())
 	d.servers[i] = cmd
 }
