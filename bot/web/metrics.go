@@ -22,6 +22,7 @@ var metricDocs = []struct{ name, kind, label, help string }{
 	{"ortest_last_delivery_timestamp_seconds", "gauge", "", "When the newest webhook was received."},
 	{"ortest_last_sweep_timestamp_seconds", "gauge", "", "When the oldest of the repositories' last sweeps began."},
 	{"ortest_catalog_refused", "gauge", "", "1 while the newest catalog is not taken, since it is not valid."},
+	{"ortest_config_refused", "gauge", "", "1 while the configuration that was saved last does not count, since it is not valid."},
 	{"ortest_maintenance", "gauge", "", "1 while no new run starts, by maintenance or by the kill switch."},
 	{"ortest_followers", "gauge", "", "Browsers that follow runs."},
 	{"ortest_http_requests_total", "counter", "code", "Requests for pages by status code, since the process began."},
@@ -67,11 +68,15 @@ func (p *pages) own() values {
 	if p.Catalog != nil && p.Catalog().Refused != "" {
 		refused = 1
 	}
+	unread := 0.0
+	if p.refused() {
+		unread = 1
+	}
 	t := p.traffic
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return values{
-		"ortest_catalog_refused": one(refused), "ortest_maintenance": one(closed), "ortest_followers": one(float64(len(p.places))),
+		"ortest_catalog_refused": one(refused), "ortest_config_refused": one(unread), "ortest_maintenance": one(closed), "ortest_followers": one(float64(len(p.places))),
 		"ortest_http_requests_total": maps.Clone(t.codes), "ortest_http_request_seconds_total": maps.Clone(t.seconds),
 		"ortest_goroutines": one(float64(runtime.NumGoroutine())), "ortest_heap_bytes": one(float64(m.HeapAlloc)),
 		"ortest_start_time_seconds": one(float64(t.began.UnixMilli()) / 1000),

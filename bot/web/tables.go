@@ -34,8 +34,16 @@ func (p *pages) queue(r *http.Request, a *answer) error {
 			number("%d", count[bot.Finished]), moment(run.Deadline),
 		})
 	}
-	return p.write(r, a, sheet{Title: "Queue", Note: p.closed(), Sections: []section{s}})
+	page := sheet{Title: "Queue", Note: p.closed(), Sections: []section{s}}
+	if p.refused() { // it may have been to end or hold the runs; what it says is not for everybody
+		page.Sections = append([]section{{
+			Title: "The configuration that was saved last does not count", Text: "It is not valid; the server's log and ortest doctor say why. What was in force before still is.",
+		}}, page.Sections...)
+	}
+	return p.write(r, a, page)
 }
+
+func (p *pages) refused() bool { return p.Refused != nil && p.Refused() }
 
 // closed says why nothing starts now, or "".
 func (p *pages) closed() string {

@@ -39,12 +39,12 @@ type Config struct {
 	Instances func(ctx context.Context) ([]runnerfleet.Instance, error)
 	Log       *slog.Logger
 
-	Settings func() bot.Settings                  // those in force, for what the queue says of them; nil says nothing
-	Catalog  func() Catalog                       // nil: there is no page of it
-	Login    *Login                               // nil: nobody can log in
-	Audit    Access                               // who reads the audit log
-	Gauges   func() map[string]map[string]float64 // more of what /metrics names, as Store.Stats has it; nil adds nothing
-	Clients  int                                  // how many may follow runs at once; 200 when zero
+	Settings func() bot.Settings // those in force, for what the queue says of them; nil says nothing
+	Catalog  func() Catalog      // nil: there is no page of it
+	Login    *Login              // nil: nobody can log in
+	Audit    Access              // who reads the audit log
+	Refused  func() bool         // whether the configuration that was saved last does not count; nil: it does
+	Clients  int                 // how many may follow runs at once; 200 when zero
 }
 
 // Store is what the pages read. Its lists go backwards from the newest, each

@@ -223,6 +223,17 @@ func TestWhoReadsTheAuditLog(t *testing.T) {
 	}
 }
 
+func TestAConfigurationThatDoesNotCountIsSaid(t *testing.T) {
+	for _, refused := range []bool{true, false} {
+		srv := site(t, &kept{}, func(c *Config) { c.Refused = func() bool { return refused } })
+		_, queue := get(t, srv.URL+"/queue")
+		_, metrics := get(t, srv.URL+"/metrics")
+		if strings.Contains(queue, "does not count") != refused || strings.Contains(metrics, "ortest_config_refused 1\n") != refused {
+			t.Errorf("refused %v: it is not said on the page, or in the metrics", refused)
+		}
+	}
+}
+
 func TestOneWhoGoesAwayIsNoError(t *testing.T) {
 	p := &pages{traffic: newTraffic(), Config: Config{}}
 	w := httptest.NewRecorder()

@@ -36,7 +36,8 @@ type live struct {
 	catalog    atomic.Pointer[catalog.Catalog]
 	fed        atomic.Pointer[feed]
 	since      atomic.Pointer[time.Time]
-	seen       [3]string // what configuration, kept revisions and directory looked like when they were read last
+	refused    atomic.Bool // the configuration that was saved last does not count
+	seen       [3]string   // what configuration, kept revisions and directory looked like when they were read last
 	fetched    time.Time
 	nudge      chan struct{}
 	// judged says on a commit what became of it; nil says nothing.
@@ -185,10 +186,12 @@ func (l *live) takeFile() {
 		if merged, err = mergeSettings(cfg.Live, l.catalog.Load()); err == nil {
 			l.file = cfg.Live
 			l.config.Store(&merged)
+			l.refused.Store(false)
 			l.log.Info("configuration taken", "maintenance", merged.Maintenance != "", "kill", merged.Kill != "")
 			return
 		}
 	}
+	l.refused.Store(true)
 	l.log.Error("configuration refused, the one before still counts", "err", err)
 }
 

@@ -82,8 +82,12 @@ func TestASavedConfigurationCounts(t *testing.T) {
 	}
 	save("{maintenanse: x}")
 	l.reload()
-	if got := l.settings(); got.Maintenance != "new disks" || !strings.Contains(log.String(), "configuration refused") {
-		t.Errorf("settings %+v after a file that is not valid; log %s", got, &log)
+	if got := l.settings(); got.Maintenance != "new disks" || !strings.Contains(log.String(), "configuration refused") || !l.refused.Load() {
+		t.Errorf("settings %+v after a file that is not valid, refused %v; log %s", got, l.refused.Load(), &log)
+	}
+	save("{maintenance: new disks}")
+	if l.reload(); l.refused.Load() {
+		t.Error("a file that is valid again is refused")
 	}
 	before := l.catalog.Load().Revision
 	over := filepath.Join(dir, "catalog")

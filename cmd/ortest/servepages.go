@@ -42,7 +42,7 @@ func (c serveConfig) pages(live *live, log *slog.Logger) (func(*system, *web.Con
 		}
 	}
 	return func(s *system, w *web.Config) {
-		w.Audit, w.Catalog = c.Pages.Audit, live.shown
+		w.Audit, w.Catalog, w.Refused = c.Pages.Audit, live.shown, live.refused.Load
 		if secretOf == nil {
 			return
 		}
