@@ -79,14 +79,15 @@ type Instances interface {
 }
 
 // due reports whether an interval has passed since it last said so of a run: at is
-// where that is stored, so that several replicas keep one pace.
+// where that is stored, so that several replicas keep one pace. What lies further ahead
+// was written by a clock that has been set back.
 func (b *Bot) due(ctx context.Context, r Run, at func(*Run) *time.Time, every time.Duration) (bool, error) {
 	now, due := b.Now(), false
-	if now.Sub(*at(&r)) < every {
+	if now.Sub(*at(&r)).Abs() < every {
 		return false, nil
 	}
 	err := b.update(ctx, r.ID, func(r *Run) bool {
-		if due = now.Sub(*at(r)) >= every; due {
+		if due = now.Sub(*at(r)).Abs() >= every; due {
 			*at(r) = now
 		}
 		return due

@@ -151,7 +151,7 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 		return err
 	}
 	if id == 0 {
-		if b.Now().Sub(d.TriedAt) < cmp.Or(b.Settle, time.Minute) {
+		if b.Now().Sub(d.TriedAt).Abs() < cmp.Or(b.Settle, time.Minute) {
 			return nil
 		}
 		c, err := b.catalogOf(ctx, r)

@@ -68,9 +68,11 @@ func (s *Store) FinishDelivery(ctx context.Context, guid, outcome string) error 
 	return nil
 }
 
-// openDeliveries returns the GUIDs received before t and not processed, oldest first.
+// openDeliveries returns the GUIDs received before t and not processed, oldest first. What
+// was received by a clock that has been set back since is one of these.
 func (s *Store) openDeliveries(ctx context.Context, tx *sql.Tx, t time.Time) ([]string, error) {
-	return collect(ctx, tx, text, `SELECT guid FROM deliveries WHERE outcome = '' AND received_at < $1 ORDER BY received_at, guid`, micros(t))
+	const query = `SELECT guid FROM deliveries WHERE outcome = '' AND (received_at < $1 OR received_at > $2) ORDER BY received_at, guid`
+	return collect(ctx, tx, text, query, micros(t), micros(time.Now().Add(time.Minute)))
 }
 
 // forgetDeliveries deletes those processed and received before t.

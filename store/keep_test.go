@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"testing"
@@ -122,4 +123,22 @@ func testOldAnswersAndHeadsAreForgotten(t *testing.T, db database) {
 	check(t, "the last head", must[bot.Head](t)(s.HeadAt(ctx, hello, 1, noon.Add(time.Hour), "")).SHA, "2")
 	_, err := s.HeadAt(ctx, hello, 1, noon.Add(time.Minute), "")
 	wantErr(t, "the heads before", err, bot.ErrNotFound)
+}
+
+func TestADeliveryOfAClockThatWasAheadIsOpen(t *testing.T) {
+	onBoth(t, testADeliveryOfAClockThatWasAheadIsOpen)
+}
+
+func testADeliveryOfAClockThatWasAheadIsOpen(t *testing.T, db database) {
+	ctx, s, now := t.Context(), db.fresh(t), time.Now()
+	for guid, at := range map[string]time.Duration{"ahead": time.Hour, "young": -time.Second, "old": -time.Hour} {
+		must[bool](t)(s.AddDelivery(ctx, bot.Delivery{GUID: guid, Event: "ping", ReceivedAt: now.Add(at)}))
+	}
+	var open []string
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		open, err = s.openDeliveries(ctx, tx, now.Add(-time.Minute))
+		return err
+	})
+	wantErr(t, "looking", err, nil)
+	check(t, "those that are open long enough", open, []string{"old", "ahead"})
 }

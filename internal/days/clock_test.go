@@ -43,3 +43,30 @@ func TestACommentOfAWrongHourIsFound(t *testing.T) {
 		})
 	}
 }
+
+// A clock that is set back holds up neither what is shown of a run nor the looks at its jobs.
+func TestAClockThatIsSetBackHoldsUpNothing(t *testing.T) {
+	a := prepared(t)
+	synctest.Test(t, func(t *testing.T) {
+		d := newDay(t, 1, quiet, a)
+		ahead := 25 * time.Minute // more, and no machine could prove how young it is
+		d.now = func() time.Time { return time.Now().Add(ahead) }
+		d.start()
+		d.fill(60, 1, 1)
+		step := func(passes int) {
+			for range passes {
+				_ = d.fleet.Once(t.Context())
+				_ = d.bot.Load().Drive(t.Context(), "1")
+				<-time.After(d.fleet.Interval)
+			}
+		}
+		step(120)
+		ahead = 0
+		talk, look := d.hub.points["talk"], d.hub.points["look"]
+		step(60) // a quarter of an hour
+		if d.hub.points["talk"] == talk || d.hub.points["look"] == look {
+			t.Errorf("in a quarter of an hour nothing was shown, or nothing looked at: %v, %d and %d before", d.hub.points, talk, look)
+		}
+		d.drive(30 * time.Hour)
+	})
+}
