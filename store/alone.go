@@ -13,20 +13,25 @@ const aloneEvery = 50 * time.Millisecond
 // Alone calls do while nobody else, in this process or another, is alone by the
 // same key, and waits for whoever is. do's context ends when the right is lost.
 func (s *Store) Alone(ctx context.Context, key string, do func(ctx context.Context) error) error {
+	owned, release, err := s.await(ctx, "alone "+key)
+	if err != nil {
+		return fmt.Errorf("be alone with %s: %w", key, err)
+	}
+	defer release()
+	return do(owned)
+}
+
+// await takes a right as soon as nobody has it.
+func (s *Store) await(ctx context.Context, key string) (owned context.Context, release func(), err error) {
 	tick := time.NewTicker(aloneEvery)
 	defer tick.Stop()
 	for {
-		owned, release, err := s.engine.own(ctx, "alone "+key)
-		if err == nil {
-			defer release()
-			return do(owned)
-		}
-		if !errors.Is(err, errBusy) {
-			return fmt.Errorf("be alone with %s: %w", key, err)
+		if owned, release, err = s.engine.own(ctx, key); !errors.Is(err, errBusy) {
+			return owned, release, err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", key, ctx.Err())
+			return nil, nil, ctx.Err()
 		case <-tick.C:
 		}
 	}

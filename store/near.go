@@ -16,7 +16,8 @@ import (
 func (w *deliveryWorker) near(ctx context.Context) {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, cancel) })()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, cancel) })
+	defer stop()
 	w.store.works.Store(true)
 	defer w.store.works.Store(false)
 	var all sync.WaitGroup
