@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -140,47 +139,6 @@ func historyExport(file *historyFile) *cobra.Command {
 			return h.Write(cmd.OutOrStdout())
 		},
 	}
-}
-
-func oneArg(want string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 || args[0] == "" {
-			return errors.New(want)
-		}
-		return nil
-	}
-}
-
-// maxInput is far above what any file of durations holds.
-const maxInput = 256 << 20
-
-// readInput reads a file that somebody named; "-" is the standard input. One
-// that cannot be read is wrong usage.
-func readInput(cmd *cobra.Command, path string) ([]byte, error) {
-	in := cmd.InOrStdin()
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, usage(fmt.Errorf("%w; give the path of a file that you may read", err))
-		}
-		defer f.Close()
-		in = f
-	}
-	var b []byte
-	err := interruptible(cmd.Context(), func() (err error) {
-		b, err = io.ReadAll(io.LimitReader(in, maxInput+1))
-		return err
-	})
-	switch {
-	case cmd.Context().Err() != nil:
-		return nil, err // and nothing of b, which may still be read
-
-	case err != nil:
-		return nil, usage(fmt.Errorf("%w; give the path of a file that you may read", err))
-	case len(b) > maxInput:
-		return nil, usage(fmt.Errorf("%s is larger than %d bytes; it is no file of durations", path, maxInput))
-	}
-	return b, nil
 }
 
 // addDurations adds an ast.json or an export: only the lines of the latter have

@@ -151,9 +151,3 @@ func counts(g report.GoalResult) string {
 	}
 	return strings.Join(parts, ", ")
 }
-
-// shownText makes a line of a log safe for a terminal.
-func shownText(s string) string {
-	quoted := strconv.Quote(s)
-	return strings.ReplaceAll(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`), `\\`, `\`)
-}

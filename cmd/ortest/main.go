@@ -2,11 +2,12 @@
 // machine, the action inside each job, and the tools around them, in one binary.
 //
 // A file is named for its command, and the command's further files begin with that
-// name: run.go, runresults.go. What commands share is named for what it is: judging.go
-// (verdicts over logs), logfile.go and testfiles.go (where logs and test files come
-// from), history.go (durations), live.go (what changes while a bot runs) and system.go
-// (the bot, its store and its fleet put together, for serve and demo). What can be
-// asked without naming a command has a room of its own.
+// name: run.go, runresults.go. What commands share is named for what it is: exit.go,
+// arguments.go and output.go; judging.go (verdicts over logs), logfile.go and
+// testfiles.go (where logs and test files come from), history.go (durations), live.go
+// (what changes while a bot runs) and system.go (the bot, its store and its fleet put
+// together, for serve and demo). What can be asked without naming a command has a room
+// of its own.
 package main
 
 import (
@@ -24,33 +25,6 @@ import (
 	"github.com/ortest/ortest/action/lane"
 	"github.com/ortest/ortest/action/root32"
 )
-
-// Exit codes (STYLE: 0 good, 1 a verdict is bad, 2 wrong usage, 3 we failed).
-const (
-	exitGood = iota
-	exitBad
-	exitUsage
-	exitFailed
-)
-
-// exitError ends the program with a code; its text is printed unless empty.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
-func usage(err error) error { return &exitError{exitUsage, err} }
-
-var errBadVerdict = &exitError{code: exitBad}
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == lane.Word {
@@ -112,21 +86,6 @@ func newRoot() *cobra.Command {
 	root.AddCommand(a.serve(), a.doctor(), a.audit(), a.workflows(), a.migrate(), a.versionOf())
 	markUsage(root)
 	return root
-}
-
-// markUsage makes wrong arguments of every command end with the code of wrong usage.
-func markUsage(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-			}
-			return nil
-		}
-	}
-	for _, sub := range cmd.Commands() {
-		markUsage(sub)
-	}
 }
 
 // log returns a logger to w as loud as the flags say.

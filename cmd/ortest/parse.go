@@ -74,14 +74,6 @@ func (a *app) parse() *cobra.Command {
 	return cmd
 }
 
-// someLogs wants at least one log.
-func someLogs(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return errors.New("no log: name files, or - for the standard input")
-	}
-	return nil
-}
-
 // jsonLogs writes an object for each log.
 type jsonLogs struct {
 	w      io.Writer

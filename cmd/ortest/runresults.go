@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ortest/ortest/action/local"
-	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/result"
 )
@@ -116,29 +115,4 @@ func (w runResults) results(out local.Outcome, whole []byte) error {
 		lines.Write(append(b, '\n'))
 	}
 	return os.WriteFile(filepath.Join(w.dir, "results.jsonl"), lines.Bytes(), 0o644)
-}
-
-// observations are how long a run's files took.
-func observations(out local.Outcome, o plan.Options) []plan.Observation {
-	var all []plan.Observation
-	for _, g := range out.Goals {
-		core := o.Nginx
-		if core == "" {
-			core = result.Core(g.Result.Versions["nginx"])
-		}
-		for _, e := range g.Evidence.Pieces[0].Entries {
-			if e.File == nil || e.File.TimedOut {
-				continue
-			}
-			ob := plan.Observation{
-				Arch: o.Arch, Nginx: core, Goal: g.Goal.String(), File: e.File.Path, Run: "ortest run",
-				Seconds: e.File.Seconds, CPU: e.File.CPUSeconds, At: out.Began,
-			}
-			if e.File.Signal != "" {
-				ob.Outcome = "interrupted"
-			}
-			all = append(all, ob)
-		}
-	}
-	return all
 }
