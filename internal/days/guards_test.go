@@ -121,6 +121,31 @@ func TestTheReaperAlone(t *testing.T) {
 	})
 }
 
+// What AWS will not launch is said on the check runs within minutes, with what to do.
+func TestALaunchThatIsRejected(t *testing.T) {
+	a := prepared(t)
+	for action, says := range map[string]string{
+		"CreateFleet":          "UnauthorizedOperation",
+		"CreateLaunchTemplate": "give the bot bot-policy.json; ortest doctor names the permission that lacks",
+	} {
+		t.Run(action, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDay(t, 1, quiet, a)
+				d.aws.Forbid = []string{action}
+				d.fill(2, 1, 1)
+				took := d.drive(9 * time.Hour)
+				said := ""
+				for _, c := range d.hub.checks {
+					said += c.Summary + c.Text
+				}
+				if took > 3*time.Minute || !strings.Contains(said, says) {
+					t.Errorf("after %s the check runs say:\n%s", took, said)
+				}
+			})
+		})
+	}
+}
+
 // A job that a runner of somebody else's took: the attempt ends while that runs, is said,
 // and another one is made.
 func TestAJobThatAStrangersRunnerTook(t *testing.T) {
