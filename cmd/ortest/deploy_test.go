@@ -109,6 +109,40 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 	}
 }
 
+// TestTheConfigurationThatInstallingMakes is what ortest app create writes, with what
+// docs/install.md adds and changes by its own commands.
+func TestTheConfigurationThatInstallingMakes(t *testing.T) {
+	b, err := os.ReadFile("../../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	adds := regexp.MustCompile(`(?s)<<'END'\n(.*?)END\n`).FindStringSubmatch(string(b))
+	changes := regexp.MustCompile(`(?m)^sudo sed -i -E '(.*)' /etc/ortest/ortest\.yaml$`).FindStringSubmatch(string(b))
+	if adds == nil || changes == nil {
+		t.Fatal("docs/install.md adds or changes nothing")
+	}
+	made, err := serveConfigOf(&appCreate{url: "https://ortest.example.org", api: "https://api.github.com", server: "https://github.com"},
+		converted{ID: 7, Slug: "ortest", ClientID: "Iv1.0123456789abcdef"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "ortest.yaml")
+	if err := os.WriteFile(file, append(made, adds[1]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "sed", "-i", "-E", changes[1], file).CombinedOutput(); err != nil {
+		t.Fatalf("sed: %v\n%s", err, out)
+	}
+	c, err := readServeConfig(file)
+	if err != nil {
+		t.Fatalf("serve does not take the configuration: %v", err)
+	}
+	named := append([]string{c.GitHub.KeyFile, c.GitHub.ClientSecret}, c.GitHub.Secrets...)
+	if want := []string{credentials + "app.pem", credentials + "client.secret", credentials + "webhook.secret"}; !slices.Equal(named, want) || c.Data != "/var/lib/ortest" {
+		t.Errorf("secrets %q, data %s", named, c.Data)
+	}
+}
+
 func TestTheDoctorReadsTheDeployedConfiguration(t *testing.T) {
 	var says bytes.Buffer
 	// The secrets are not here: something is bad, and the configuration is not.
