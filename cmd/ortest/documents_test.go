@@ -45,6 +45,7 @@ var tried = map[string]ran{
 	"ortest history import ast.json":                      {says: "326"},
 	"ortest dispatch -f -t 230 t-lua-resty-redis ngx_lua": {says: "Requires at least "},
 	"ortest simulate -t 60 t":                             {},
+	"ortest version":                                      {says: "commit "},
 }
 
 // elsewhere are the commands that are not typed here: where they are tried, or what
