@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ortest/ortest/report"
+	"github.com/ortest/ortest/report/html"
 )
 
 // The size of a chart in user units.
@@ -55,7 +56,7 @@ func bars(all []outcome) template.HTML {
 		x := chartPad + float64(i)*step
 		fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" class="bar %s"/>`,
 			x+step*0.1, chartHeight-chartPad-chartSigns-high, step*0.8, high, word)
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d" class="sign">%s</text>`, x+step/2, chartHeight-chartPad, signOf(word))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d" class="sign">%s</text>`, x+step/2, chartHeight-chartPad, html.Mark(word))
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" class="axis">%.0f s</text></svg>`, chartPad, chartPad+12, longest)
 	return template.HTML(b.String())

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/html"
 )
 
@@ -41,23 +40,7 @@ type cell struct {
 }
 
 // Sign stands beside a word for whoever does not tell colours apart.
-func (c cell) Sign() string { return signOf(c.Word) }
-
-func signOf(word string) string {
-	switch word {
-	case string(report.Pass):
-		return "✓"
-	case string(report.Known):
-		return "~"
-	case string(report.Fail):
-		return "✗"
-	case string(report.Incomplete):
-		return "!"
-	case "running":
-		return "»"
-	}
-	return "·"
-}
+func (c cell) Sign() string { return html.Mark(c.Word) }
 
 func text(s string) cell { return cell{Text: s} }
 func number(format string, args ...any) cell {

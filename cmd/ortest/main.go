@@ -90,12 +90,15 @@ func newRoot() *cobra.Command {
 
 // log returns a logger to w as loud as the flags say.
 func (a *app) log(w io.Writer) *slog.Logger {
-	level := slog.LevelInfo
+	return slog.New(slog.NewTextHandler(w, a.loudness()))
+}
+
+func (a *app) loudness() *slog.HandlerOptions {
 	switch {
 	case a.quiet:
-		level = slog.LevelError
+		return &slog.HandlerOptions{Level: slog.LevelError}
 	case a.verbose > 0:
-		level = slog.LevelDebug
+		return &slog.HandlerOptions{Level: slog.LevelDebug}
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return new(slog.HandlerOptions)
 }

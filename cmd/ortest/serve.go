@@ -54,14 +54,7 @@ func (a *app) serveLog(cfg serveConfig, w io.Writer) *slog.Logger {
 	if cfg.Log != "json" {
 		return a.log(w)
 	}
-	level := slog.LevelInfo
-	switch {
-	case a.quiet:
-		level = slog.LevelError
-	case a.verbose > 0:
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewJSONHandler(w, a.loudness()))
 }
 
 func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) (err error) {

@@ -95,7 +95,7 @@ type pageBucket struct {
 // other file. It has the same bytes for the same run.
 func Page(w io.Writer, run RunView) error {
 	d := pageData{
-		Policy: filePolicy(), Style: Style(), Run: run, Word: run.word(), Sign: mark(run.word()), Meaning: meaning(run.word()),
+		Policy: filePolicy(), Style: Style(), Run: run, Word: run.word(), Sign: Mark(run.word()), Meaning: meaning(run.word()),
 		Head: run.Head[:min(12, len(run.Head))], PullURL: run.pullURL(),
 	}
 	d.Run.Command, d.Run.Author, d.Run.Cancelled = clean(run.Command), clean(run.Author), clean(run.Cancelled)
@@ -132,9 +132,9 @@ func Page(w io.Writer, run RunView) error {
 	return nil
 }
 
-// mark is a state's sign in characters that every font has; GitHub's comments
+// Mark is the sign of a verdict or a state in characters that every font has; GitHub's comments
 // have pictures for them, a machine that opens the page may not.
-func mark(word string) string {
+func Mark(word string) string {
 	switch word {
 	case string(report.Pass):
 		return "✓"
@@ -151,7 +151,7 @@ func mark(word string) string {
 }
 
 func pageGoalOf(i int, g GoalView) pageGoal {
-	p := pageGoal{GoalView: g, ID: fmt.Sprintf("goal-%d", i+1), Word: g.word(), Sign: mark(g.word()), Progress: g.progress(), Result: g.Result}
+	p := pageGoal{GoalView: g, ID: fmt.Sprintf("goal-%d", i+1), Word: g.word(), Sign: Mark(g.word()), Progress: g.progress(), Result: g.Result}
 	p.Note = clean(g.Note)
 	if g.Result == nil {
 		return p

@@ -71,7 +71,7 @@ type nearCell struct{ Mode, Page, Word, Sign string }
 func (s Site) page(ch chrome, c result.Cell, near map[string]template.HTML) goalData {
 	r, word := c.Result, string(c.Result.Verdict)
 	d := goalData{
-		chrome: ch, Goal: clean(r.Goal), Word: word, Sign: mark(word), Meaning: meaning(word), Tally: tally(r),
+		chrome: ch, Goal: clean(r.Goal), Word: word, Sign: Mark(word), Meaning: meaning(word), Tally: tally(r),
 		Arch: archName(c.Arch), Core: coreName(c.Nginx), Data: "../" + DataName(c), Leaks: leaks(1, r), Mode: s.modeTitle(c.Mode()),
 	}
 	d.Title = fmt.Sprintf("%s: %s, %s, %s", word, d.Goal, d.Arch, d.Core)
@@ -233,7 +233,7 @@ func (s Site) history(c result.Cell) []goalRun {
 		}
 		word := string(g.Result.Verdict)
 		all = append(all, goalRun{
-			Tested: cmp.Or(utc(g.Tested), "unknown"), Word: word, Sign: mark(word), Tally: tally(g.Result), Commit: short(g.Result.Commit),
+			Tested: cmp.Or(utc(g.Tested), "unknown"), Word: word, Sign: Mark(word), Tally: tally(g.Result), Commit: short(g.Result.Commit),
 			Address: s.commitURL(g), Run: clean(g.Run), Tests: g.Result.Tests, Seconds: g.Result.Seconds, This: i == 0,
 		})
 	}
@@ -252,7 +252,7 @@ func (s Site) near() (map[string]template.HTML, error) {
 			rows[p] = append(rows[p], nearRow{Name: archName(c.Arch) + ", " + coreName(c.Nginx)})
 		}
 		row := &rows[p][len(rows[p])-1]
-		row.Cells = append(row.Cells, nearCell{clean(c.Mode()), c.Name + ".html", word, mark(word)})
+		row.Cells = append(row.Cells, nearCell{clean(c.Mode()), c.Name + ".html", word, Mark(word)})
 		last = c
 	}
 	all := make(map[string]template.HTML, len(rows))

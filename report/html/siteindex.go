@@ -78,7 +78,7 @@ func (s Site) index(ch chrome) indexData {
 		results = append(results, report.GoalResult{Verdict: report.Incomplete})
 	}
 	d.Word = string(report.Overall(results))
-	d.Sign = mark(d.Word)
+	d.Sign = Mark(d.Word)
 	d.Counts = countsOf(s.Cells)
 	d.Tally = s.red(&d)
 	for i, c := range s.Cells {
@@ -120,7 +120,7 @@ func countsOf(cells []result.Cell) []indexCount {
 			}
 		}
 		if n > 0 {
-			all = append(all, indexCount{string(v), mark(string(v)), n})
+			all = append(all, indexCount{string(v), Mark(string(v)), n})
 		}
 	}
 	return all
@@ -208,7 +208,7 @@ func day(t string) string { return t[:min(len("2006-01-02"), len(t))] }
 
 func (s Site) cell(c result.Cell) indexCell {
 	v := string(c.Result.Verdict)
-	x := indexCell{Page: pageName(c), Class: v[:1], Sign: mark(v), Word: v, New: s.Since != "" && c.Tested > s.Since}
+	x := indexCell{Page: pageName(c), Class: v[:1], Sign: Mark(v), Word: v, New: s.Since != "" && c.Tested > s.Since}
 	switch bad := len(c.Result.Findings) - c.Result.Count(report.Expected); {
 	case bad > 0:
 		x.Note = fmt.Sprintf(" %d", bad)

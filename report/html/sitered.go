@@ -60,7 +60,7 @@ func (s Site) red(d *indexData) string {
 		}
 		p.Tally = tallied(own)
 		p.Word = string(report.Overall(results))
-		p.Sign = mark(p.Word)
+		p.Sign = Mark(p.Word)
 		d.Red = append(d.Red, p)
 	}
 	slices.SortStableFunc(d.Red, func(a, b indexProject) int { return cmp.Compare(a.rank, b.rank) })
