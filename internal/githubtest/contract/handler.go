@@ -35,7 +35,8 @@ func Handler(next http.Handler, report func(error)) http.Handler {
 			refuse(rec, status, faults)
 		} else {
 			next.ServeHTTP(rec, r)
-			if faults := c.checkAnswer(rec); len(faults) > 0 {
+			// Whoever went away took what was under way along, and reads no answer.
+			if faults := c.checkAnswer(rec); len(faults) > 0 && r.Context().Err() == nil {
 				report(c.violation(true, rec.code(), faults))
 			}
 		}

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -242,5 +243,26 @@ func TestCredentialsComeBeforeTheBody(t *testing.T) {
 	Handler(next, func(err error) { t.Error(err) }).ServeHTTP(w, httptest.NewRequest(http.MethodPost, checks, strings.NewReader("{")))
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("status %d, want 401", w.Code)
+	}
+}
+
+// TestWhoWentAwayGetsNoAnswer: what a server says to somebody whose request ended in
+// between is held to nothing.
+func TestWhoWentAwayGetsNoAnswer(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		faults := 0
+		h := Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if gone {
+				cancel()
+			}
+			w.WriteHeader(http.StatusInternalServerError)
+		}), func(error) { faults++ })
+		r := httptest.NewRequestWithContext(ctx, "GET", "/repos/o/n/branches", nil)
+		r.Header.Set("Authorization", "Bearer x")
+		if h.ServeHTTP(httptest.NewRecorder(), r); (faults == 0) != gone {
+			t.Errorf("gone %v: %d faults", gone, faults)
+		}
 	}
 }
