@@ -107,9 +107,7 @@ func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.Goal
 	}
 	var all []report.GoalResult
 	for _, o := range runs {
-		was, is := o.Plan.Options, r.Plan.Options
-		was.InstanceType, was.Force = is.InstanceType, is.Force
-		if o.ID == r.ID || o.Repeat > 0 || o.Head != r.Head || was != is || !maps.Equal(o.Commits, r.Commits) || !slices.Contains(o.goals(), goal) {
+		if o.ID == r.ID || o.Repeat > 0 || o.Head != r.Head || !sameOptions(o, r) || !maps.Equal(o.Commits, r.Commits) || !slices.Contains(o.goals(), goal) {
 			continue
 		}
 		kept, err := b.Store.Results(ctx, o.ID)

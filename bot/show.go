@@ -99,7 +99,9 @@ func (b *Bot) View(ctx context.Context, r Run) (html.RunView, error) {
 			}
 		}
 	}
-	return v, nil
+	others, err := b.failedElsewhere(ctx, r, v)
+	v.Trouble = append(v.Trouble, others...)
+	return v, err
 }
 
 // showSticky keeps the pull request's one comment: it shows the newest run.

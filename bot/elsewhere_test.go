@@ -1,0 +1,72 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/report"
+)
+
+// manyRuns is a store of a pull request's runs, the newest first, with what a goal came to.
+type manyRuns struct {
+	shelf
+	runs []Run
+	was  map[string]report.Verdict // by run, of its only goal
+}
+
+func (s *manyRuns) Runs(context.Context, Repo, int) ([]Run, error) { return s.runs, nil }
+func (s *manyRuns) Results(_ context.Context, id string) (map[string]json.RawMessage, error) {
+	for _, r := range s.runs {
+		if v := s.was[id]; r.ID == id && v != "" {
+			raw, err := json.Marshal(report.GoalResult{Goal: r.goals()[0], Verdict: v})
+			return map[string]json.RawMessage{r.goals()[0]: raw}, err
+		}
+	}
+	return nil, nil
+}
+
+// TestAFailureElsewhereIsSaid: a run of other goals at the same commit does not make
+// people forget the one that failed.
+func TestAFailureElsewhereIsSaid(t *testing.T) {
+	run := func(id, mode string, change func(*Run)) Run {
+		r := endedRun(0)
+		r.ID, r.Head, r.Pieces[0].Goal = id, "a", plan.Goal{Mode: mode, Project: "hello"}
+		if change != nil {
+			change(&r)
+		}
+		return r
+	}
+	for _, tt := range []struct {
+		name    string
+		before  []Run // the newest first
+		was     map[string]report.Verdict
+		changed func(*Run)
+		says    string
+	}{
+		{"another goal failed", []Run{run("1", "tv", nil)}, map[string]report.Verdict{"1": report.Fail}, nil, "tv-hello is no part of this, and failed at the same commit in run 1"},
+		{"it was good", []Run{run("1", "tv", nil)}, map[string]report.Verdict{"1": report.Pass}, nil, ""},
+		{"it failed and was good later", []Run{run("2", "tv", nil), run("1", "tv", nil)}, map[string]report.Verdict{"1": report.Fail, "2": report.Pass}, nil, ""},
+		{"it was cancelled", []Run{run("1", "tv", nil)}, map[string]report.Verdict{"1": report.Incomplete}, nil, ""},
+		{"it has no result yet", []Run{run("1", "tv", nil)}, nil, nil, ""},
+		{"the same goal failed", []Run{run("1", "t", nil)}, map[string]report.Verdict{"1": report.Fail}, nil, ""},
+		{"it failed at another commit", []Run{run("1", "tv", func(r *Run) { r.Head = "b" })}, map[string]report.Verdict{"1": report.Fail}, nil, ""},
+		{"it failed on another arch", []Run{run("1", "tv", func(r *Run) { r.Plan.Options.Arch = "linux i386" })}, map[string]report.Verdict{"1": report.Fail}, nil, ""},
+		{"it failed on another type of machine", []Run{run("1", "tv", func(r *Run) { r.Plan.Options.InstanceType = "c7i.large" })}, map[string]report.Verdict{"1": report.Fail}, nil, "tv-hello"},
+		{"it failed on another branch of a release", []Run{run("1", "tv", nil)}, map[string]report.Verdict{"1": report.Fail}, func(r *Run) { r.Pull = 0 }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := run("9", "t", tt.changed)
+			s := &manyRuns{runs: append([]Run{run("10", "th", nil), now}, tt.before...), was: tt.was}
+			b := guardedBot(t, &s.shelf, &guarded{})
+			b.Store = s
+			view, err := b.View(t.Context(), now)
+			said := strings.Join(view.Trouble, "; ")
+			if err != nil || (said == "") != (tt.says == "") || !strings.Contains(said, tt.says) {
+				t.Errorf("said is %q, %v; want %q", said, err, tt.says)
+			}
+		})
+	}
+}
