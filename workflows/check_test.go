@@ -64,6 +64,9 @@ jobs:
 		{"a folder of the search path", "          echo start\n", "          echo \"$D\" | tee -a \"$GITHUB_PATH\"\n        env: {D: \"${{ github.event.inputs.dir }}\"}\n      - run: |\n", []string{"11:11 environment"}},
 		{"a script that is not understood", "          echo start\n", "          open(os.environ['GITHUB_ENV'], 'a').write('T=' + os.environ['T'])\n        shell: python\n        env: {T: \"${{ github.head_ref }}\"}\n      - run: |\n", []string{"11:11 environment"}},
 		{"a title that is only printed", "          echo start\n", "          echo \"$T\"\n          echo A=1 >> $GITHUB_ENV\n        env: {T: \"${{ github.event.issue.title }}\"}\n      - run: |\n", nil},
+		{"a title without its line breaks", "          echo start\n", "          echo \"T=$(printf %s \"$T\" | tr -d '\\n')\" >> $GITHUB_ENV\n        env: {T: \"${{ github.event.issue.title }}\"}\n      - run: |\n", nil},
+		{"a here-document in quotes", "          echo start\n", "          cat >>$GITHUB_ENV <<'EOF'\n          A=$T\n          EOF\n        env: {T: \"${{ github.event.issue.title }}\"}\n      - run: |\n", nil},
+		{"a step that has its own", "    steps:\n      - run: |\n          echo start\n", "    env: {T: \"${{ github.event.issue.title }}\"}\n    steps:\n      - env: {T: fixed}\n        run: |\n          echo \"T=$T\" >> $GITHUB_ENV\n", nil},
 		{"a commit for later steps", "          echo start\n", "          echo \"C=$C\" >> $GITHUB_ENV\n        env: {C: \"${{ github.sha }}\"}\n      - run: |\n", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

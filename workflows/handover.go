@@ -12,21 +12,28 @@ import (
 var (
 	handover = regexp.MustCompile(`\bGITHUB_(?:ENV|PATH)\b`)
 	written  = regexp.MustCompile(`>\s*["']?\$(?:\{|env:)?GITHUB_(?:ENV|PATH)\b|\b(?:tee|Out-File|Add-Content)\b.*\bGITHUB_(?:ENV|PATH)\b`)
-	heredoc  = regexp.MustCompile(`<<-?\s*["']?([A-Za-z_][A-Za-z0-9_]*)`)
+	heredoc  = regexp.MustCompile(`<<-?\s*([A-Za-z_][A-Za-z0-9_]*)`) // one in quotes has no variables
+	cleaned  = regexp.MustCompile(`\|\s*(?:tr\s+-[a-z]*d|head\s+-(?:n\s*)?1\b)`)
 	assigns  = regexp.MustCompile(`^\s*(?:(?:export|local|readonly)\s+)?([A-Za-z_][A-Za-z0-9_]*)=`)
 	closes   = regexp.MustCompile(`^(?:[})]|done\b|fi\b)`)
 	// What somebody chooses who comments, opens a pull request or starts the workflow.
 	chosen = regexp.MustCompile(`(?i)\bgithub\.(?:event|head_ref)\b|\binputs\.|\btojson\(\s*(?:github|inputs)\b`)
 )
 
-// persons are the variables that hold a person's text.
+// persons are the variables that hold a person's text. Of environments the first
+// that has a variable counts.
 func persons(all ...*actionlint.Env) (names []string) {
+	set := make(map[string]bool)
 	for _, e := range all {
 		if e == nil {
 			continue
 		}
 		for _, v := range e.Vars {
-			if v.Name != nil && v.Value != nil && personal(v.Value.Value) {
+			if v.Name == nil || v.Value == nil || set[v.Name.Value] {
+				continue
+			}
+			set[v.Name.Value] = true
+			if personal(v.Value.Value) {
 				names = append(names, v.Name.Value)
 			}
 		}
@@ -71,8 +78,11 @@ func (c *checker) hands(s *actionlint.String, names []string) {
 }
 
 // uses returns the first of the variables that a line reads, as shells, PowerShell
-// and scripts write that.
+// and scripts write that, unless it takes the line breaks out.
 func uses(line string, names []string) string {
+	if cleaned.MatchString(line) {
+		return ""
+	}
 	for _, n := range names {
 		if regexp.MustCompile(`\$(?:\{|env:)?` + regexp.QuoteMeta(n) + `\b|\benv(?:iron)?\b[^\n]*["'.]` + regexp.QuoteMeta(n) + `\b|%` + regexp.QuoteMeta(n) + `%`).MatchString(line) {
 			return n
