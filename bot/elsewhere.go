@@ -14,8 +14,8 @@ import (
 const mostElsewhere = 10
 
 // failedElsewhere names the goals that failed in earlier runs of the pull request at
-// the same commit and with the same options, and that a view has not: what was asked
-// for now may be good while they are not.
+// the same commit and with the same options, and that a view has not: what is asked
+// for may be good while they are not.
 func (b *Bot) failedElsewhere(ctx context.Context, r Run, v html.RunView) (said []string, err error) {
 	if r.Pull == 0 {
 		return nil, nil // a release's table has all of its goals
