@@ -48,7 +48,11 @@ func (a *app) migrate() *cobra.Command {
 			}
 			m := migration{from: from, overlay: make(map[string][]byte)}
 			m.From, m.Revision = args[0], from.revision()
-			if !dry {
+			switch {
+			case dry:
+			case out == "":
+				return usage(errors.New("--out names no directory; --dry-run writes nothing"))
+			default:
 				m.Out = out
 			}
 			if err := m.run(cmd, dirs); err != nil {
@@ -76,11 +80,11 @@ func (m *migration) run(cmd *cobra.Command, dirs suite.Folders) (err error) {
 		if err := vacant(m.Out); err != nil {
 			return err
 		}
-		beside = filepath.Dir(filepath.Clean(m.Out))
+		beside = existing(m.Out)
 	}
 	next, err := os.MkdirTemp(beside, ".ortest-migrate-")
 	if err != nil {
-		return fmt.Errorf("make a folder: %w; choose another directory with --out", err)
+		return usage(fmt.Errorf("--out: make a folder: %w; choose another directory", err))
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(next)) }()
 	if m.catalog, err = catalog.Default(); err != nil {
@@ -208,9 +212,6 @@ func vacant(out string) error {
 	all, err := os.ReadDir(out)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.MkdirAll(filepath.Dir(filepath.Clean(out)), 0o755); err != nil {
-			return usage(fmt.Errorf("--out: %w; choose another directory", err))
-		}
 		return nil
 	case err != nil:
 		return usage(fmt.Errorf("--out: %w; choose another directory", err))
@@ -220,6 +221,15 @@ func vacant(out string) error {
 	return nil
 }
 
+// existing is the nearest directory above a place that is there.
+func existing(name string) string {
+	for dir := filepath.Dir(filepath.Clean(name)); ; dir = filepath.Dir(dir) {
+		if checkDir(dir) == nil || dir == filepath.Dir(dir) {
+			return dir
+		}
+	}
+}
+
 // place moves what was made to where it belongs. Only an empty directory gives way.
 func (m *migration) place(ctx context.Context, next string) error {
 	if err := ctx.Err(); err != nil {
@@ -227,6 +237,9 @@ func (m *migration) place(ctx context.Context, next string) error {
 	}
 	if err := os.Chmod(next, 0o755); err != nil {
 		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(m.Out)), 0o755); err != nil {
+		return usage(fmt.Errorf("--out: %w; choose another directory", err))
 	}
 	if err := os.Remove(m.Out); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("make room for what was carried over: %w; nothing was written", err)
