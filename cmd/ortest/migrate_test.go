@@ -25,6 +25,8 @@ func TestLiteralsOfPerl(t *testing.T) {
 		{"a list that is not closed says where it began", "(['x'],\n['a',\n'b'\n#", "line 2: the list that begins here is not closed"},
 		{"so does a text", "(\n'a,\n)", "line 2: what ' begins here is not ended"},
 		{"a wrong bracket says what it should be", "(\n['a')\n", `line 2: ')' stands where ']' closes the list of line 2`},
+		{"a hundred lists in each other are read", strings.Repeat("(", 100) + "1" + strings.Repeat(")", 100), strings.Repeat("[", 99) + "1" + strings.Repeat("]", 99)},
+		{"one more is refused", strings.Repeat("(", 101) + strings.Repeat(")", 101), "line 1: more than 100 lists are in each other"},
 		{"it must be a list", "\n$x;", "line 2: %v is no list in parentheses"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

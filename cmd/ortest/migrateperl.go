@@ -28,10 +28,14 @@ type perlValue struct {
 	end   int // where it ends
 }
 
+// maxPerlDepth is far more than the old lists need.
+const maxPerlDepth = 100
+
 // perlReader reads literals, and remembers the comments between them.
 type perlReader struct {
 	text     string
 	at, line int
+	depth    int // of lists in each other
 	comments []perlValue
 }
 
@@ -154,6 +158,10 @@ func (r *perlReader) literal(v *perlValue) error {
 
 // list reads values up to the bracket that closes the one at hand.
 func (r *perlReader) list(v *perlValue) error {
+	if r.depth++; r.depth > maxPerlDepth {
+		return fmt.Errorf("line %d: more than %d lists are in each other", r.line, maxPerlDepth)
+	}
+	defer func() { r.depth-- }()
 	closing := map[byte]byte{'(': ')', '[': ']', '{': '}'}[r.next()]
 	for {
 		r.blanks()
