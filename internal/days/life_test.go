@@ -79,8 +79,8 @@ type size struct {
 
 // tally counts a life.
 type tally struct {
-	passes, runs, cancelled, failed, passed, incomplete, given, lives, closes, machines int
-	outages, jumps                                                                      int
+	passes, runs, cancelled, failed, passed, incomplete, lives, closes, machines int
+	outages, jumps                                                               int
 }
 
 var errAway = errors.New("it does not answer")
@@ -88,7 +88,7 @@ var errAway = errors.New("it does not answer")
 func newLife(t *testing.T, seed uint64, a *authority, keep store.Keep) *life {
 	d := surroundings(t, seed, bad, a)
 	l := &life{
-		day: d, keep: keep, database: filepath.Join(ramDir(t), "ortest.db"), plans: rand.New(rand.NewPCG(seed, 2)),
+		day: d, keep: keep, database: filepath.Join(t.TempDir(), "ortest.db"), plans: rand.New(rand.NewPCG(seed, 2)),
 		asked: make(map[int64]*command), inbox: make(chan bot.Delivery, 10_000),
 	}
 	d.now = func() time.Time { return time.Now().Add(l.skew) }
@@ -120,20 +120,6 @@ func newLife(t *testing.T, seed uint64, a *authority, keep store.Keep) *life {
 	l.openStore()
 	l.begin()
 	return l
-}
-
-// ramDir is a directory of which a flush costs nothing, where there is one.
-func ramDir(t *testing.T) string {
-	dir, err := os.MkdirTemp("/dev/shm", "ortest-days")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 func (l *life) openStore() {
