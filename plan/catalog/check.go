@@ -150,7 +150,10 @@ func (k *checker) project(p plan.Project) {
 	if !projectName.MatchString(p.Name) || slices.Contains(k.modeNames(), p.Name) {
 		k.badAt(file, "$.name", "project %q: want letters, digits, _ . - and not a mode's name", p.Name)
 	}
-	if !repoURL.MatchString(p.Repo) {
+	switch {
+	case p.Repo == "":
+		k.badAt(file, "$.name", "repo is missing: want repo: https://github.com/OWNER/NAME")
+	case !repoURL.MatchString(p.Repo):
 		k.badAt(file, "$.repo", "repo %q: want https://github.com/OWNER/NAME", p.Repo)
 	}
 	for i, m := range p.Modes {
@@ -274,8 +277,28 @@ func (k *checker) names(at spot, what string, names, known []string) {
 
 func (k *checker) name(at spot, what, name string, known []string) {
 	if !slices.Contains(known, name) {
-		k.badAt(at.file, at.path, "unknown %s %q%s", what, name, suggest(name, known))
+		near := suggest(name, known)
+		if own := k.ofRepo(name); slices.Contains(known, own) {
+			near = "; did you mean " + own + "?"
+		}
+		k.badAt(at.file, at.path, "unknown %s %q%s", what, name, near)
 	}
+}
+
+// ofRepo returns the project or source whose repository has this name: what
+// people write who know lua-nginx-module and not ngx_lua.
+func (k *checker) ofRepo(name string) string {
+	for _, p := range k.c.projects {
+		if path.Base(p.Repo) == name {
+			return p.Name
+		}
+	}
+	for _, s := range k.c.sources {
+		if path.Base(s.Repo) == name {
+			return s.Name
+		}
+	}
+	return ""
 }
 
 func (k *checker) modeNames() []string {

@@ -128,6 +128,10 @@ func positioned(name string, err error, keys []string) error {
 		key := ye.GetToken().Value
 		msg = fmt.Sprintf("unknown key %q%s", key, suggest(key, keys))
 	}
+	var node *yaml.UnexpectedNodeTypeError
+	if errors.As(err, &node) && node.Expected == ast.SequenceType {
+		msg = fmt.Sprintf("want a list, such as [%s]", ye.GetToken().Value)
+	}
 	return fmt.Errorf("%s:%d:%d: %s", name, pos.Line, pos.Column, msg)
 }
 

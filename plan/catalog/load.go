@@ -83,7 +83,12 @@ func gather(layers []fs.FS) (map[string][]byte, error) {
 				return err
 			case d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
 				return fs.SkipDir
-			case d.IsDir() || path.Ext(name) != ".yaml":
+			case d.IsDir():
+				return nil
+			case path.Ext(name) == ".yml" && known(strings.TrimSuffix(name, ".yml")+".yaml") == nil:
+				bad = append(bad, fmt.Errorf("%s:1:1: a catalog's files end in .yaml; rename it", name))
+				return nil
+			case path.Ext(name) != ".yaml":
 				return nil
 			}
 			if err := known(name); err != nil {
