@@ -99,7 +99,7 @@ func (b *Bot) judge(ctx context.Context, r Run, goal string) (report.GoalResult,
 }
 
 // sameCommit returns what the pull request's earlier runs of the same commits, arch and
-// nginx say of a goal: what passed in one of them and fails now is flaky.
+// nginx say of a goal: what passed in some and failed in others is flaky.
 func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.GoalResult, error) {
 	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
 	if err != nil {

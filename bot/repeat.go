@@ -146,7 +146,7 @@ func (b *Bot) repeatedResult(ctx context.Context, r Run, goal string) (report.Go
 		if err != nil {
 			return report.GoalResult{}, err
 		}
-		got := report.Judge(ev, exps, opts)
+		got := report.Judge(ev, exps, report.JudgeOptions{Now: opts.Now, Arch: opts.Arch})
 		got.Findings = append(got.Findings, elsewhere(before, p.Files)...)
 		times = append(times, got)
 	}

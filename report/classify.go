@@ -194,6 +194,35 @@ func (j *judge) passedOnce(f Finding) bool {
 	})
 }
 
+// failedOnce adds what another run of the same commit failed and this one did not:
+// a test that failed is not hidden by a retry that passed. A build that failed is
+// no test, and an expectation excuses it as if it had failed here.
+func (j *judge) failedOnce(exps []Expectation) {
+	for _, g := range j.opts.Same {
+		if g.Commit != j.out.Commit {
+			continue
+		}
+		for _, f := range g.Findings {
+			failed := f.Class == New || f.Class == Flaky || f.Class == Old && !j.opts.OldIsKnown
+			if !failed || f.Kind == kindBuild || hasPrint(j.out.Findings, f.Fingerprint()) {
+				continue
+			}
+			f.Class, f.Rule, f.Why = Flaky, "", "another run of this commit failed it, and this one did not"
+			if c := j.cover(exps, f); c.best != nil {
+				failed, runs := j.rate(c.best, f)
+				if c.best.Outcome != "flaky" {
+					continue
+				}
+				if !c.best.tooOften(failed-1, runs) { // rate counts this run as failed
+					f.Rule = c.best.ID
+				}
+			}
+			f.Offset = 0 // of the other's log
+			j.add(f)
+		}
+	}
+}
+
 func hasPrint(fs []Finding, print string) bool {
 	return slices.ContainsFunc(fs, func(f Finding) bool { return f.Fingerprint() == print })
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,37 @@ func TestJudgeWithExpectations(t *testing.T) {
 	}
 }
 
+func TestARetryHidesNoFailure(t *testing.T) {
+	fails := one(FileResult{Exit: 1}, opened+notFirst+okSecond+failed1)
+	passes := one(FileResult{}, opened+okFirst+okSecond+passed)
+	failed := Judge(fails, nil, JudgeOptions{Now: testNow})
+	expected, lost, built, other := failed, failed, failed, failed
+	expected.Findings, lost.Findings, built.Findings = slices.Clone(failed.Findings), slices.Clone(failed.Findings), slices.Clone(failed.Findings)
+	for i := range failed.Findings {
+		expected.Findings[i].Class, lost.Findings[i].Class, built.Findings[i].Kind = Expected, Infrastructure, kindBuild
+	}
+	other.Commit = strings.Repeat("e", 40)
+	flaky := Judge(passes, nil, JudgeOptions{Now: testNow, Same: []GoalResult{failed}})
+	for _, tt := range []struct {
+		name string
+		same []GoalResult
+		want Verdict
+		has  string
+	}{
+		{"what failed before at this commit and passes now is flaky and fails", []GoalResult{failed}, Fail, "flaky assert"},
+		{"nor is it good the third time", []GoalResult{failed, flaky}, Fail, "flaky assert"},
+		{"not even when the first result is forgotten", []GoalResult{flaky}, Fail, "flaky assert"},
+		{"what another commit failed says nothing", []GoalResult{other}, Pass, ""},
+		{"what was expected to fail says nothing", []GoalResult{expected}, Pass, ""},
+		{"what the machine failed says nothing", []GoalResult{lost}, Pass, ""},
+		{"a build that failed is no test", []GoalResult{built}, Pass, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			checkVerdict(t, Judge(passes, nil, JudgeOptions{Now: testNow, Same: tt.same}), tt.want, tt.has)
+		})
+	}
+}
+
 func TestJudgeWithHistory(t *testing.T) {
 	fails := one(FileResult{Exit: 1}, opened+notFirst+okSecond+failed1)
 	failed := Judge(fails, nil, JudgeOptions{Now: testNow})
@@ -239,7 +271,15 @@ func TestRateOfFlaky(t *testing.T) {
 	}
 	fails := one(FileResult{Exit: 1}, opened+notFirst+okSecond+failed1)
 	bad := Judge(fails, exps, JudgeOptions{Now: testNow})
-	good := Judge(one(FileResult{}, opened+okFirst+okSecond+passed), exps, JudgeOptions{Now: testNow})
+	passes := one(FileResult{}, opened+okFirst+okSecond+passed)
+	good := Judge(passes, exps, JudgeOptions{Now: testNow})
+	before := Judge(fails, nil, JudgeOptions{Now: testNow})
+	t.Run("what failed before the entry was written and passes now is covered", func(t *testing.T) {
+		checkVerdict(t, Judge(passes, exps, JudgeOptions{Now: testNow, Same: []GoalResult{before}}), Known, "flaky assert")
+	})
+	t.Run("but not when it fails more often than the rate", func(t *testing.T) {
+		checkVerdict(t, Judge(passes, exps, JudgeOptions{Now: testNow, Same: []GoalResult{before, before, before}}), Fail, "flaky assert")
+	})
 	for _, tt := range []struct {
 		name string
 		same []GoalResult

@@ -26,6 +26,7 @@ func Judge(in Evidence, exps []Expectation, opts JudgeOptions) GoalResult {
 	j.ranNothing()
 	j.trouble(in.Trouble)
 	j.classify(exps)
+	j.failedOnce(exps)
 	j.unexpected(exps)
 	j.mass()
 	j.conclude()
