@@ -40,7 +40,7 @@ func (s *Store) Archive(ctx context.Context, a recipe.Archive, version string) (
 			return Archive{}, err
 		}
 	} else if _, err := os.Stat(file); err != nil {
-		return Archive{}, &MissingError{file}
+		return Archive{}, &MissingError{file, url}
 	}
 	return checked(a, Archive{Path: file, Version: version})
 }
@@ -136,7 +136,8 @@ func (s *Store) Nginx(ctx context.Context, a recipe.Archive, version string) (Ar
 		}
 	}
 	if got.Path == "" {
-		return Archive{}, &MissingError{filepath.Join(s.Mirror, "files", path.Base(strings.ReplaceAll(a.URL, "$VERSION", want)))}
+		url := strings.ReplaceAll(a.URL, "$VERSION", want)
+		return Archive{}, &MissingError{filepath.Join(s.Mirror, "files", path.Base(url)), url}
 	}
 	return checked(a, got)
 }

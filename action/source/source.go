@@ -37,10 +37,10 @@ type Store struct {
 	made bool       // something was added since Close
 }
 
-// MissingError says what a mirror lacks.
-type MissingError struct{ Path string }
+// MissingError says what a mirror lacks, and what belongs there.
+type MissingError struct{ Path, From string }
 
-func (e *MissingError) Error() string { return "the mirror lacks " + e.Path }
+func (e *MissingError) Error() string { return "the mirror lacks " + e.Path + ": " + e.From }
 
 const github = "https://github.com/"
 
@@ -55,7 +55,7 @@ func (s *Store) URL(repo string) (string, error) {
 	}
 	path := filepath.Join(s.Mirror, filepath.FromSlash(name)+".git")
 	if fi, err := os.Stat(path); err != nil || !fi.IsDir() {
-		return "", &MissingError{path}
+		return "", &MissingError{path, "a bare clone of " + github + name}
 	}
 	return "file://" + path, nil
 }

@@ -172,7 +172,7 @@ func TestNginx(t *testing.T) {
 		{"without the default, the newest by number", []string{"nginx-1.9.15.tar.gz", "nginx-1.22.1.tar.gz", "notes.txt"}, "", "nginx-1.22.1.tar.gz", true, ""},
 		{"what was asked for", []string{"nginx-1.29.2.tar.gz", "nginx-1.22.1.tar.gz"}, "1.22.1", "nginx-1.22.1.tar.gz", false, ""},
 		{"what was asked for is not replaced", []string{"nginx-1.29.2.tar.gz"}, "1.27.1", "", false, "the mirror lacks"},
-		{"nothing at all", nil, "", "", false, filepath.Join("files", "nginx-1.29.2.tar.gz")},
+		{"nothing at all", nil, "", "", false, filepath.Join("files", "nginx-1.29.2.tar.gz") + ": https://"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &Store{Dir: t.TempDir(), Mirror: t.TempDir()}

@@ -96,7 +96,7 @@ func TestSubmodules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "submodule deps/sub: submodule further/deep: the mirror lacks " + filepath.Join(s.Mirror, "a", "deep.git")
+	want := "submodule deps/sub: submodule further/deep: the mirror lacks " + filepath.Join(s.Mirror, "a", "deep.git") + ": a bare clone of https://github.com/a/deep"
 	if err := s.Fetch(t.Context(), url, commit, t.TempDir()); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
