@@ -114,6 +114,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, instance string, err 
 			status, text = s.status, s.err.Error()
 		}
 	}
+	if r.Context().Err() != nil {
+		return // the agent went away, which is no trouble of ours
+	}
 	if status >= http.StatusInternalServerError {
 		a.Log.Error("agent request", "instance", instance, "call", r.URL.Path, "err", err)
 	} else if status != http.StatusGone {

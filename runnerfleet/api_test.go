@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -294,6 +295,35 @@ func (w *world) raw(t *testing.T, method, path, auth string, body io.Reader) (in
 		t.Errorf("%s %s: body %q is no error in JSON", method, path, rec.Body)
 	}
 	return rec.Code, f.Error
+}
+
+func TestOnlyOurOwnTroubleIsAnErrorInTheLog(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		gone bool
+		want bool
+	}{
+		{"the store fails", false, true},
+		{"the agent went away", true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w, _ := enrolled(t)
+			var log bytes.Buffer
+			w.api.Log = slog.New(slog.NewTextHandler(&log, nil))
+			w.faults.Set(func(fleettest.Call) error { return context.Canceled })
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tt.gone {
+				cancel()
+			}
+			r := httptest.NewRequestWithContext(ctx, "POST", "/agent/v1/next", strings.NewReader("{}"))
+			r.Header.Set("Authorization", "Bearer r1-b1-a1."+strings.Repeat("ab", 32))
+			w.api.ServeHTTP(httptest.NewRecorder(), r)
+			if got := strings.Contains(log.String(), "level=ERROR"); got != tt.want {
+				t.Errorf("log %q", log.String())
+			}
+		})
+	}
 }
 
 func TestHostileRequests(t *testing.T) {
