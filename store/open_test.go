@@ -84,6 +84,12 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a file of passwords that is not there", func(t *testing.T) {
+		_, err := Open(t.Context(), Config{Database: "postgres://ortest@127.0.0.1:1/ortest?passfile=/nowhere/pgpass", Log: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), "read passfile: open /nowhere/pgpass: no such file") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("a directory that is not there", func(t *testing.T) {
 		_, err := Open(t.Context(), Config{Database: filepath.Join(t.TempDir(), "a", "ortest.db"), Log: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "create it") {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +50,9 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err) // pgx leaves the password out
 	}
+	if err := passfile(cfg.Database); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	conn := conf.ConnConfig
 	name := fmt.Sprintf("postgres://%s/%s", net.JoinHostPort(conn.Host, strconv.Itoa(int(conn.Port))), conn.Database)
 	if !strings.Contains(cfg.Database, "pool_max_conns") {
@@ -74,6 +79,20 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, e.explain(err)), e.close())
 	}
 	return &Store{db: e.db, read: e.db, engine: e, intake: newIntake(), near: make(chan bot.Delivery, mostWaiting), name: name, log: cfg.Log}, nil
+}
+
+// passfile errs when the URL names a file of passwords that cannot be read: pgx would
+// go on without one, and the server would call the password wrong.
+func passfile(database string) error {
+	u, err := url.Parse(database)
+	if err != nil || u.Query().Get("passfile") == "" {
+		return nil
+	}
+	f, err := os.Open(u.Query().Get("passfile"))
+	if err != nil {
+		return fmt.Errorf("read passfile: %w", err)
+	}
+	return f.Close()
 }
 
 // fits refuses a server that would not keep what it is given, and a database
