@@ -80,7 +80,7 @@ func (c *Cloud) checkImage(ctx context.Context, arch string) Finding {
 	img, err := c.findImage(ctx, c.cfg.Arches[arch].Image, c.cfg.Owners)
 	switch {
 	case errors.Is(err, errNoImage):
-		f.Err = err
+		f.Err = fmt.Errorf("%w %s of %s", errNoImage, c.cfg.Arches[arch].Image, strings.Join(c.cfg.Owners, ", "))
 		return f
 	case err != nil:
 		return f.failed(err, "ec2:DescribeImages")
