@@ -27,6 +27,7 @@ type Proposal struct {
 // A proposed expectation is short-lived, and one pull request holds so many.
 const (
 	proposedFor  = 14 * 24 * time.Hour
+	proposedRate = 0.2 // of failing runs, of what failed and passed at one commit
 	mostProposed = 20
 )
 
@@ -40,7 +41,7 @@ const (
 // entry is one proposed expectation.
 type entry struct{ id, project, yaml string }
 
-// entries would expect the new failures of goals.
+// entries would expect the new and the flaky failures of goals.
 func (b *Bot) entries(c comment, r Run, goals []html.GoalView) []entry {
 	var all []entry
 	for _, g := range goals {
@@ -50,16 +51,21 @@ func (b *Bot) entries(c comment, r Run, goals []html.GoalView) []entry {
 		mode, project, _ := strings.Cut(g.Goal, "-")
 		for _, f := range g.Result.Findings {
 			id := entryID(g.Goal, f)
-			if f.Class != report.New || f.File == "" || len(all) == mostProposed ||
+			flaky := f.Class == report.Flaky && f.Rule == ""
+			if f.Class != report.New && !flaky || f.File == "" || len(all) == mostProposed ||
 				slices.ContainsFunc(all, func(e entry) bool { return e.id == id }) {
 				continue
+			}
+			outcome := "fails"
+			if flaky {
+				outcome = fmt.Sprintf("flaky\n  max_rate: %g", proposedRate)
 			}
 			var s strings.Builder
 			fmt.Fprintf(&s, "- id: %s\n  test: %s\n", id, quoted(f.File))
 			if f.Block != "" {
 				fmt.Fprintf(&s, "  block: %s\n", quoted(f.Block))
 			}
-			fmt.Fprintf(&s, "  kind: %s\n  when: {mode: [%s]}\n  outcome: fails\n  class: upstream-bug\n", f.Kind, mode)
+			fmt.Fprintf(&s, "  kind: %s\n  when: {mode: [%s]}\n  outcome: %s\n  class: upstream-bug\n", f.Kind, mode, outcome)
 			fmt.Fprintf(&s, "  reason: %s\n", quoted(fmt.Sprintf("Seen in run %s at %.12s; to be looked into before it expires.", r.ID, r.Head)))
 			fmt.Fprintf(&s, "  issue: %s\n  owner: %s\n  since: %s\n  expires: %s\n", quoted(fmt.Sprintf("https://%s/%s/pull/%d", hostOf(b.Server), r.Repo, r.Pull)),
 				quoted(c.Sender), b.Now().UTC().Format(time.DateOnly), b.Now().Add(proposedFor).UTC().Format(time.DateOnly))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -215,7 +216,7 @@ func (r *Releases) obey(ctx context.Context, p pressed, rule Rule) (refused stri
 		return "", err
 	}
 	switch {
-	case t.State == "running":
+	case t.State == "running" && !slices.ContainsFunc(t.runs, p.began):
 		return "the release is running", nil
 	case len(t.runs) > 0 && t.runs[0].Head != p.Head:
 		return "the branch has moved", nil
@@ -253,6 +254,13 @@ type pressed struct {
 	guid string
 	ref  Ref
 }
+
+func (p pressed) start() start {
+	return start{repo: p.Repo, ref: p.ref, why: "the button " + p.Action + ", pressed by " + p.Sender, key: p.guid, by: p.Sender}
+}
+
+// began reports whether a run is of this very press, which is then handled once more.
+func (p pressed) began(o bot.Run) bool { return o.Comment == p.start().id(o.Plan.Options) }
 
 // override remembers who lets what is bad now pass, and until when.
 func (r *Releases) override(ctx context.Context, p pressed, rule Rule, t Table) error {
@@ -295,8 +303,7 @@ func (r *Releases) again(ctx context.Context, p pressed, t Table, wanted func(Ro
 		for _, w := range rows {
 			req.Targets = append(req.Targets, w.Goal)
 		}
-		s := start{repo: p.Repo, ref: p.ref, why: "the button " + p.Action + ", pressed by " + p.Sender, key: p.guid, by: p.Sender}
-		errs = append(errs, r.begin(ctx, s, req, [][]plan.Goal{goalsOf(rows)}))
+		errs = append(errs, r.begin(ctx, p.start(), req, [][]plan.Goal{goalsOf(rows)}))
 	}
 	return errors.Join(errs...)
 }

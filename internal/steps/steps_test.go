@@ -122,7 +122,7 @@ var stories = []story{
 			w.emit("pull_request", bot.Event{Pull: &bot.PullEvent{Repo: repo, Number: 7, Action: "synchronize", Head: w.forge.head, At: time.Now()}})
 		}},
 	}},
-	{after: true, name: "what failed is tried again", ends: "run 2 closed t-hello pass", fails: failsIn("1", "t-hello"), parts: []part{
+	{after: true, name: "what failed is tried again, and not hidden", ends: "run 2 closed t-hello fail", fails: failsIn("1", "t-hello"), parts: []part{
 		{atOnce, says(maintainer, "/ortest t-hello t-tally")},
 		{closed(1), says(maintainer, "/ortest retry")},
 	}},
