@@ -40,6 +40,9 @@ func TestAddAProject(t *testing.T) {
 	if len(p.Build) != 0 || p.Test.Prove == nil || !strings.Contains(strings.Join(p.Packages, " "), "redis-server") {
 		t.Errorf("the project inherits %+v", p)
 	}
+	if _, err := Load(overlay(map[string]string{"projects/lua-resty-tally.yaml": blocks["projects/lua-resty-tally.yaml"]})); err != nil {
+		t.Error(err)
+	}
 	wrong := strings.Replace(blocks[file], "services: [redis]", "services: [reddis]", 1)
 	if _, err := Load(overlay(map[string]string{file: wrong})); err == nil || err.Error() != strings.TrimSpace(blocks["error"]) {
 		t.Errorf("the slip gives %v", err)
