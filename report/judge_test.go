@@ -175,6 +175,15 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestABailOutSaysWhyNginxDidNotStart(t *testing.T) {
+	log := opened + "nginx: [emerg] unknown directive \"lua\"\nnginx: [emerg] unknown directive \"lua\"\nBailout called.  Further testing stopped:  t/a.t TEST 1: first - Cannot start nginx\nnginx: [emerg] later\n" +
+		"Dubious, test returned 255 (wstat 65280, 0xff00)\nFailed 2/2 subtests \nFiles=1, Tests=0,  0 wallclock secs\nResult: FAIL\nFAILED--Further testing stopped: t/a.t TEST 1: first - Cannot start nginx\n"
+	g := Judge(one(FileResult{Exit: 255}, log), nil, JudgeOptions{Now: testNow})
+	if len(g.Findings) == 0 || g.Findings[0].Detail != `nginx: [emerg] unknown directive "lua"` {
+		t.Errorf("findings %+v", g.Findings)
+	}
+}
+
 func checkVerdict(t *testing.T, g GoalResult, want Verdict, has string) {
 	t.Helper()
 	first := ""

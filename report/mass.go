@@ -49,6 +49,7 @@ var mismatch = regexp.MustCompile(`failed to load the 'resty\.core' module[^\n]*
 // a sanitizer or a leak shows is never joined: no service is to blame for it.
 func (j *judge) mass() {
 	j.mismatched()
+	j.refused()
 	failed := make(map[string]bool) // blocks
 	by := make([]map[string]bool, len(causes))
 	of := make([]int, len(j.out.Findings)) // index of the cause; -1 is none
@@ -138,5 +139,21 @@ func (j *judge) mismatched() {
 		}
 		f.Class, f.Why = Infrastructure, fmt.Sprintf("nginx could not start because what was checked out beside the project does not fit: %s (byte %d)", said.Name, said.Offset)
 		f.Name = "nginx cannot start: " + said.Name
+	}
+}
+
+// refused gives a bail-out the sentence with which nginx would not start: its
+// name holds the command only.
+func (j *judge) refused() {
+	for i := range j.out.Findings {
+		f := &j.out.Findings[i]
+		if f.Kind != kindBailout || f.Detail != "" || !strings.Contains(f.Name, "Cannot start nginx") {
+			continue
+		}
+		for _, w := range j.out.Warnings {
+			if w.File == f.File && w.Offset < f.Offset && strings.HasPrefix(w.Name, "nginx: [emerg] ") {
+				f.Detail = w.Name
+			}
+		}
 	}
 }
