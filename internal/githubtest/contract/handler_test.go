@@ -249,20 +249,22 @@ func TestCredentialsComeBeforeTheBody(t *testing.T) {
 // TestWhoWentAwayGetsNoAnswer: what a server says to somebody whose request ended in
 // between is held to nothing.
 func TestWhoWentAwayGetsNoAnswer(t *testing.T) {
-	for _, gone := range []bool{false, true} {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		faults := 0
-		h := Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			if gone {
-				cancel()
+	for name, gone := range map[string]bool{"who waits": false, "who went away": true} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			faults := 0
+			h := Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if gone {
+					cancel()
+				}
+				w.WriteHeader(http.StatusInternalServerError)
+			}), func(error) { faults++ })
+			r := httptest.NewRequestWithContext(ctx, "GET", "/repos/o/n/branches", nil)
+			r.Header.Set("Authorization", "Bearer x")
+			if h.ServeHTTP(httptest.NewRecorder(), r); (faults == 0) != gone {
+				t.Errorf("%d faults", faults)
 			}
-			w.WriteHeader(http.StatusInternalServerError)
-		}), func(error) { faults++ })
-		r := httptest.NewRequestWithContext(ctx, "GET", "/repos/o/n/branches", nil)
-		r.Header.Set("Authorization", "Bearer x")
-		if h.ServeHTTP(httptest.NewRecorder(), r); (faults == 0) != gone {
-			t.Errorf("gone %v: %d faults", gone, faults)
-		}
+		})
 	}
 }
