@@ -49,6 +49,9 @@ func (a *app) catalogCheck(data *string) *cobra.Command {
 			if a.quiet {
 				return nil
 			}
+			if base, err := catalog.Default(); err == nil && len(args) == 1 && c.Revision == base.Revision {
+				a.warn(cmd.ErrOrStderr(), args[0]+" changes nothing of the built-in catalog: a project is a file projects/NAME.yaml in it")
+			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), c.Summary())
 			return err
 		},
