@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -23,4 +24,17 @@ func isThere(database string) error {
 	}
 	_, err := os.Stat(database)
 	return err
+}
+
+// shownDatabase is a database as people may see it: a URL has room for passwords in
+// two places, its user and its query.
+func shownDatabase(database string) string {
+	if !store.IsURL(database) {
+		return database
+	}
+	u, err := url.Parse(database)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	return u.Scheme + "://" + u.Host + u.Path
 }

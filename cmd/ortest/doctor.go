@@ -58,17 +58,7 @@ func (a *app) doctor() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &doctor{http: &http.Client{Timeout: 10 * time.Second}}
-			d.here()
-			var err error
-			if path != "" {
-				err = d.config(cmd.Context(), path)
-			} else {
-				d.skip("configuration", "none was given; --config FILE looks at the server's too")
-			}
-			if err == nil && repository != "" {
-				err = d.repository(cmd.Context(), repository)
-			}
-			if err != nil {
+			if err := d.look(cmd.Context(), path, repository); err != nil {
 				return usage(err)
 			}
 			return d.print(cmd.OutOrStdout(), asJSON)
@@ -108,8 +98,34 @@ func (d *doctor) print(out io.Writer, asJSON bool) error {
 	return nil
 }
 
-// here looks at this machine.
-func (d *doctor) here() {
+// look looks at everything that was asked for.
+func (d *doctor) look(ctx context.Context, path, repository string) error {
+	if path == "" {
+		d.programs()
+		d.here()
+		d.skip("configuration", "none was given; --config FILE looks at the server's too")
+	} else {
+		c, err := readServeConfig(path)
+		if err != nil {
+			return err
+		}
+		if c.Fleet.Cloud == "ec2" {
+			d.skip("programs", "none is needed here: machines on EC2 build and test, with what their image has")
+		} else {
+			d.programs()
+		}
+		d.here()
+		d.ok("configuration", path)
+		d.config(ctx, c)
+	}
+	if repository == "" {
+		return nil
+	}
+	return d.repository(ctx, repository)
+}
+
+// programs looks for what goals need on the machine they run on.
+func (d *doctor) programs() {
 	for _, p := range []struct{ name, needed, get string }{
 		{"git", "checks sources out", "apt-get install git"},
 		{"prove", "runs the suites", "apt-get install perl"},
@@ -136,6 +152,10 @@ func (d *doctor) here() {
 			d.ok(p.name, at)
 		}
 	}
+}
+
+// here looks at this machine and this program.
+func (d *doctor) here() {
 	d.disk("disk", os.TempDir())
 	if c, err := catalog.Default(); err != nil {
 		d.bad("catalog", err.Error(), "this binary is broken; build it again")
@@ -175,12 +195,7 @@ func (d *doctor) disk(check, dir string) {
 }
 
 // config looks at what a configuration names.
-func (d *doctor) config(ctx context.Context, path string) error {
-	c, err := readServeConfig(path)
-	if err != nil {
-		return err
-	}
-	d.ok("configuration", path)
+func (d *doctor) config(ctx context.Context, c serveConfig) {
 	d.disk("data", c.Data)
 	d.secrets(c)
 	d.database(ctx, c)
@@ -191,25 +206,34 @@ func (d *doctor) config(ctx context.Context, path string) error {
 	d.pages(c)
 	key, err := secret(c.GitHub.KeyFile, 1)
 	if err != nil {
-		return nil // said already
+		return // said already
 	}
 	forge, err := github.New(github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		d.bad("app", err.Error(), "see github: in the configuration")
-		return nil
+		return
 	}
 	d.app(ctx, c, forge)
-	return nil
 }
 
 func (d *doctor) secrets(c serveConfig) {
-	files := append([]string{c.GitHub.KeyFile}, c.GitHub.Secrets...)
-	for _, f := range files {
-		if _, err := secret(f, 1); err != nil {
-			d.bad("secret", err.Error(), "see github: in the configuration")
-		} else {
-			d.ok("secret", f)
+	look := func(file string, least int, do string) {
+		_, err := secret(file, least)
+		switch {
+		case err == nil:
+			d.ok("secret", file)
+		case errors.Is(err, os.ErrNotExist) && strings.HasPrefix(file, "/run/credentials/"):
+			d.bad("secret", err.Error(), "it is there only while the unit runs, and has a LoadCredential for it: systemctl status ortest")
+		default:
+			d.bad("secret", err.Error(), do)
 		}
+	}
+	look(c.GitHub.KeyFile, 1, "see github: in the configuration")
+	for _, f := range c.GitHub.Secrets {
+		look(f, leastWebhookSecret, "see github: in the configuration")
+	}
+	if c.Fleet.KeyFile != "" {
+		look(c.Fleet.KeyFile, leastFleetKey, "see fleet.key_file; openssl rand -hex 32 makes one")
 	}
 }
 
@@ -230,7 +254,7 @@ func (d *doctor) database(ctx context.Context, c serveConfig) {
 		d.bad("database", err.Error(), "see the error")
 		return
 	}
-	d.ok("database", fmt.Sprintf("%s: %.0f webhooks to process, %.0f answers owed", file, stats["ortest_deliveries_open"][""], stats["ortest_answers_owed"][""]))
+	d.ok("database", fmt.Sprintf("%s: %.0f webhooks to process, %.0f answers owed", shownDatabase(file), stats["ortest_deliveries_open"][""], stats["ortest_answers_owed"][""]))
 }
 
 // runner looks for actions/runner where its jobs run here; on EC2 the image has it.

@@ -102,7 +102,7 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 	}
 	var secrets [][]byte
 	for _, file := range c.GitHub.Secrets {
-		s, err := secret(file, 8)
+		s, err := secret(file, leastWebhookSecret)
 		if err != nil {
 			return systemConfig{}, err
 		}
@@ -145,7 +145,7 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 // fleetKey reads the key of one-time tokens, and makes one that stays when none is named.
 func (c serveConfig) fleetKey() ([]byte, error) {
 	if c.Fleet.KeyFile != "" {
-		return secret(c.Fleet.KeyFile, 32)
+		return secret(c.Fleet.KeyFile, leastFleetKey)
 	}
 	file := filepath.Join(c.Data, "fleet.key")
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {

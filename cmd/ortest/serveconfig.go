@@ -187,7 +187,7 @@ func (c serveConfig) validate() error {
 		"url: %q is not where people, GitHub and instances reach this server, such as https://ortest.example.org", c.URL)
 	wrong(c.Data == "", "data: the directory for everything that is kept is missing")
 	wrong(store.IsURL(c.Database) && c.Fleet.KeyFile == "",
-		"fleet.key_file: replicas that share a database must share the key of one-time tokens: name a file with 32 secret bytes, the same for all")
+		"fleet.key_file: replicas that share a database must share the key of one-time tokens: name a file with 32 secret bytes, the same for all; openssl rand -hex 32 makes one")
 	wrong(c.GitHub.AppID <= 0, "github.app_id: the App's number is missing; its settings page shows it")
 	wrong(c.GitHub.KeyFile == "", "github.key_file: the file with the App's private key is missing")
 	wrong(len(c.GitHub.Secrets) == 0 || len(c.GitHub.Secrets) > 2, "github.webhook_secret_files: name one file, or two while the secret is changed")
@@ -253,6 +253,12 @@ func (c liveConfig) settings() bot.Settings {
 func (c fleetConfig) limits() runnerfleet.Limits {
 	return runnerfleet.Limits{MaxInstances: c.MaxInstances, MaxAge: c.MaxAge, BootGrace: c.BootGrace, Silence: c.Silence, Settle: c.Settle}
 }
+
+// Bytes below which a secret is none.
+const (
+	leastWebhookSecret = 8
+	leastFleetKey      = 32
+)
 
 // secret reads a file that holds one secret, without the blanks around it.
 func secret(path string, least int) ([]byte, error) {
