@@ -91,7 +91,9 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 	g.Go(func() error { return sys.run(ctx) })
 	g.Go(func() error { return live.run(ctx) })
 	g.Go(func() error { return tracer.run(ctx) })
-	return g.Wait()
+	err = g.Wait()
+	log.Info("serving ended")
+	return err
 }
 
 // system reads what the configuration names and builds what newSystem takes.
