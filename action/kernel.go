@@ -29,8 +29,13 @@ type kernelLog struct {
 // Crashes are named in many ways; the old driver looked for the first only.
 var reCrash = regexp.MustCompile(`segfault at |general protection|trap divide error|trap invalid opcode|trap stack segment|traps: `)
 
-// openKernelLog returns nil where it may not be read, as for most users.
+// openKernelLog returns nil where it may not be read, as for most users, and where
+// the kernel's numbers of processes are not ours: in a container it would tell of
+// every crash on the machine, and of none whose it was.
 func openKernelLog() *kernelLog {
+	if ns, err := os.Readlink("/proc/self/ns/pid"); err != nil || ns != firstPIDs {
+		return nil
+	}
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
@@ -98,10 +103,10 @@ func (k *kernelLog) read(lines []string) []string {
 var reWho = regexp.MustCompile(`\[([0-9]+)\]:? `)
 
 // elsewhere tells that the process of a line descends from another than root.
-// It is not said of one that is gone, nor where the kernel's numbers are not ours.
+// It is not said of one that is gone.
 func elsewhere(line string, root int) bool {
 	m := reWho.FindStringSubmatch(line)
-	if ns, err := os.Readlink("/proc/self/ns/pid"); m == nil || err != nil || ns != firstPIDs {
+	if m == nil {
 		return false
 	}
 	pid, _ := strconv.Atoi(m[1])
