@@ -154,9 +154,9 @@ func (c *Cluster) Up() error {
 	return nil
 }
 
-// Down ends the server at once, as a crash does; its data stay.
+// Down ends the server as its operator does, whoever is connected; its data stay.
 func (c *Cluster) Down() error {
-	if err := c.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		return fmt.Errorf("stop postgres: %w", err)
 	}
 	<-c.over
