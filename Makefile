@@ -48,7 +48,7 @@ test: test-packages build ## vet and all tests (PKG=./report for one package)
 
 .PHONY: check
 check: test-packages check-packages build format vet lint workflows modules generated ## everything that CI checks: formats, linters, modules, generated files, tests under the race detector
-	go test -race -short -shuffle=on -p 1 -timeout $(TIMEOUT) ./...
+	go test -race -short -shuffle=on -skip '^TestScripts$$' -timeout $(TIMEOUT) ./...
 
 .PHONY: bench
 bench: export OPSBOY := $(if $(OPSBOY),$(abspath $(OPSBOY)))
