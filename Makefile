@@ -32,6 +32,8 @@ LIVES ?= 12
 # Arguments of the demo, such as ARGS="--addr 127.0.0.1:8080 --variant fail".
 ARGS ?=
 PKG ?= ./...
+# Tests of whole programs that the race detector sees too; all of them would take it ten minutes.
+RACES = Replica|AServerWhose|Production|Live
 
 .PHONY: help
 help: ## list the targets
@@ -48,7 +50,8 @@ test: test-packages build ## vet and all tests (PKG=./report for one package)
 
 .PHONY: check
 check: test-packages check-packages build format vet lint workflows modules generated ## everything that CI checks: formats, linters, modules, generated files, tests under the race detector
-	go test -race -short -shuffle=on -skip '^TestScripts$$' -timeout $(TIMEOUT) ./...
+	go test -race -short -shuffle=on -timeout $(TIMEOUT) $$(go list ./... | grep -v /cmd/)
+	go test -race -short -run '$(RACES)' -timeout $(TIMEOUT) ./cmd/ortest
 
 .PHONY: bench
 bench: export OPSBOY := $(if $(OPSBOY),$(abspath $(OPSBOY)))
