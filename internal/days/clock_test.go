@@ -1,6 +1,7 @@
 package days
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,8 +50,9 @@ func TestAClockThatIsSetBackHoldsUpNothing(t *testing.T) {
 	a := prepared(t)
 	synctest.Test(t, func(t *testing.T) {
 		d := newDay(t, 1, quiet, a)
-		ahead := 25 * time.Minute // more, and no machine could prove how young it is
-		d.now = func() time.Time { return time.Now().Add(ahead) }
+		var ahead atomic.Int64
+		ahead.Store(int64(25 * time.Minute)) // more, and no machine could prove how young it is
+		d.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		d.start()
 		d.fill(60, 1, 1)
 		step := func(passes int) {
@@ -61,9 +63,11 @@ func TestAClockThatIsSetBackHoldsUpNothing(t *testing.T) {
 			}
 		}
 		step(120)
-		ahead = 0
+		ahead.Store(0)
+		synctest.Wait()
 		talk, look := d.hub.points["talk"], d.hub.points["look"]
 		step(60) // a quarter of an hour
+		synctest.Wait()
 		if d.hub.points["talk"] == talk || d.hub.points["look"] == look {
 			t.Errorf("in a quarter of an hour nothing was shown, or nothing looked at: %v, %d and %d before", d.hub.points, talk, look)
 		}
