@@ -23,20 +23,21 @@ import (
 
 // site is a fleet with one instance, r1-b1-a1, whose agent the test starts itself.
 type site struct {
-	t     *testing.T
-	cloud *fleettest.Cloud
-	store *fleettest.Store
-	work  *fleettest.Work
-	fleet *runnerfleet.Fleet
-	api   *runnerfleet.API
-	http  *httptest.Server
-	dir   string
-	cmd   *exec.Cmd
-	wrap  []string // command line that starts the agent
-	more  []string // of its environment
-	mu    sync.Mutex
-	out   bytes.Buffer
-	ended chan error
+	t       *testing.T
+	cloud   *fleettest.Cloud
+	store   *fleettest.Store
+	work    *fleettest.Work
+	fleet   *runnerfleet.Fleet
+	api     *runnerfleet.API
+	setting sync.Mutex // of api
+	http    *httptest.Server
+	dir     string
+	cmd     *exec.Cmd
+	wrap    []string // command line that starts the agent
+	more    []string // of its environment
+	mu      sync.Mutex
+	out     bytes.Buffer
+	ended   chan error
 }
 
 // newSite wants pieces p0, p1, … run, whose runners do what the scripts say;
@@ -82,9 +83,21 @@ func newSiteWith(t *testing.T, lanes int, change func(*runnerfleet.Assignment), 
 		t.Fatal(err)
 	}
 	s.api = &runnerfleet.API{Store: s.store, Work: s.work, Wake: s.fleet.Wake, Log: log}
-	s.http = httptest.NewServer(s.api)
+	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.setting.Lock() // what was changed before the agent began is seen
+		api := s.api
+		s.setting.Unlock()
+		api.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() { s.http.Close() })
 	return s
+}
+
+// attested wants agents to prove which machine they run on.
+func (s *site) attested() {
+	s.setting.Lock()
+	defer s.setting.Unlock()
+	s.api.Attest, s.api.Key = registrar{time.Now()}, make([]byte, 32)
 }
 
 // start starts the agent.

@@ -146,7 +146,7 @@ func TestAMachineAtRiskTakesNoFurtherPiece(t *testing.T) {
 	m := new(imds)
 	srv := httptest.NewServer(m)
 	defer srv.Close()
-	s.api.Attest, s.api.Key = registrar{time.Now()}, make([]byte, 32)
+	s.attested()
 	s.run(runnerfleet.EnvMetadata + "=" + srv.URL)
 	fleettest.Eventually(t, "first entry is there", func() bool { return s.work.Piece("p0").Log == "one" })
 	m.atRisk.Store(true)

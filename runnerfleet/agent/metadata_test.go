@@ -57,7 +57,7 @@ func (r registrar) Attest(d, signature []byte) (string, time.Time, error) {
 
 func TestAgentEnrolsByItsMachine(t *testing.T) {
 	s := newSite(t, nil, "entry:ok")
-	s.api.Attest, s.api.Key = registrar{time.Now()}, make([]byte, 32)
+	s.attested()
 	srv := httptest.NewServer(&imds{})
 	defer srv.Close()
 	s.run(runnerfleet.EnvMetadata + "=" + srv.URL)
