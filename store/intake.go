@@ -30,8 +30,8 @@ type intake struct {
 	mu      sync.Mutex
 	waiting []*arrival
 	bytes   int
-	led     bool      // somebody of those that wait will store them
-	last    time.Time // when a transaction was begun
+	led     bool // somebody of those that wait will store them
+	pace    pace
 	turn    chan struct{}
 }
 
@@ -73,12 +73,21 @@ func (q *intake) take() []*arrival {
 	return together
 }
 
-// delay is how long to gather more; the first after a while does not wait.
+// delay is how long to gather more.
 func (q *intake) delay(now time.Time) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	wait := max(0, q.last.Add(gather).Sub(now))
-	q.last = now.Add(wait)
+	return q.pace.wait(now, gather)
+}
+
+// pace keeps statements apart.
+type pace struct{ last time.Time }
+
+// wait is how long until the next one may begin, which then does; the first after a
+// while does not wait.
+func (p *pace) wait(now time.Time, apart time.Duration) time.Duration {
+	wait := max(0, p.last.Add(apart).Sub(now))
+	p.last = now.Add(wait)
 	return wait
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+
+	"github.com/ortest/ortest/bot"
 )
 
 // Open opens the database, creating or migrating it as needed. It waits for
@@ -21,7 +23,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.keep = cfg.Keep
+	s.keep, s.intake, s.near = cfg.Keep, newIntake(), make(chan bot.Delivery, mostWaiting)
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", s.name, s.engine.explain(err)), s.engine.close())
 	}

@@ -15,7 +15,7 @@ const together = 20 * time.Millisecond
 type outcomes struct {
 	mu      sync.Mutex
 	waiting []*outcome
-	last    time.Time // when a statement was begun, or will be
+	pace    pace
 }
 
 type outcome struct {
@@ -32,9 +32,7 @@ func (q *outcomes) enter(o *outcome, now time.Time) (lead bool, wait time.Durati
 	if len(q.waiting) > 1 {
 		return false, 0
 	}
-	wait = max(0, q.last.Add(together).Sub(now))
-	q.last = now.Add(wait)
-	return true, wait
+	return true, q.pace.wait(now, together)
 }
 
 func (q *outcomes) take() []*outcome {

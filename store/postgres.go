@@ -21,8 +21,6 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-
-	"github.com/ortest/ortest/bot"
 )
 
 // poolSize is how many connections a process has when the URL does not say
@@ -86,7 +84,7 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	if err := e.fits(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, e.explain(err)), e.close())
 	}
-	return &Store{db: e.db, read: e.db, engine: e, intake: newIntake(), near: make(chan bot.Delivery, mostWaiting), name: name, log: cfg.Log}, nil
+	return &Store{db: e.db, read: e.db, engine: e, name: name, log: cfg.Log}, nil
 }
 
 // passfile errs when the URL names a file of passwords that cannot be read: pgx would

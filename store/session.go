@@ -168,20 +168,14 @@ func (e *pg) own(ctx context.Context, key string) (context.Context, func(), erro
 func (e *pg) migrating(ctx context.Context) (func() error, error) {
 	ctx, cancel := context.WithTimeout(ctx, migrateWait)
 	defer cancel()
-	for {
-		_, release, err := e.own(ctx, "migrate")
-		if err == nil {
-			return func() error { release(); return nil }, nil
-		}
-		if !errors.Is(err, errBusy) {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.New("another ortest is migrating this database and does not come to an end: look at its log")
-		case <-time.After(50 * time.Millisecond):
-		}
+	_, release, err := await(ctx, e, "migrate")
+	if errors.Is(err, errBusy) {
+		return nil, errors.New("another ortest is migrating this database and does not come to an end: look at its log")
 	}
+	if err != nil {
+		return nil, err
+	}
+	return func() error { release(); return nil }, nil
 }
 
 // lead waits until this process may lead, and leads until ctx ends or do errs.

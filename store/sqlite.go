@@ -20,8 +20,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-
-	"github.com/ortest/ortest/bot"
 )
 
 // applicationID marks the file as ours in SQLite's header: "orts".
@@ -76,7 +74,7 @@ func openLite(ctx context.Context, cfg Config) (*Store, error) {
 	if e.file, err = os.Stat(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), e.close())
 	}
-	return &Store{db: db, read: read, engine: e, intake: newIntake(), near: make(chan bot.Delivery, mostWaiting), name: path, log: cfg.Log}, nil
+	return &Store{db: db, read: read, engine: e, name: path, log: cfg.Log}, nil
 }
 
 func (s *lite) dialect() goose.Dialect              { return goose.DialectSQLite3 }
