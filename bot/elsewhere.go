@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -38,12 +37,12 @@ func (b *Bot) failedElsewhere(ctx context.Context, r Run, v html.RunView) (said 
 			return nil, err
 		}
 		for _, goal := range o.goals() { // the newest run that has one has the last word on it
-			var g report.GoalResult
 			if kept[goal] == nil || known[goal] {
 				continue
 			}
-			if err := json.Unmarshal(kept[goal], &g); err != nil {
-				return nil, fmt.Errorf("read result of %s, run %s: %w", goal, o.ID, err)
+			g, err := keptResult(o.ID, goal, kept[goal])
+			if err != nil {
+				return nil, err
 			}
 			if known[goal] = true; g.Verdict == report.Fail && len(said) < mostElsewhere {
 				said = append(said, fmt.Sprintf("%s is no part of this, and failed at the same commit in run %s", goal, o.ID))

@@ -54,11 +54,7 @@ func (b *Bot) goalViews(ctx context.Context, r Run) ([]html.GoalView, error) {
 // result returns what a finished goal came to, judging it if nobody has yet.
 func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessage) (*report.GoalResult, error) {
 	if kept != nil {
-		var result report.GoalResult
-		if err := json.Unmarshal(kept, &result); err != nil {
-			return nil, fmt.Errorf("read result of %s, run %s: %w", goal, r.ID, err)
-		}
-		return &result, nil
+		return keptResult(r.ID, goal, kept)
 	}
 	if why := r.heldBack(goal); why != "" {
 		return &report.GoalResult{
@@ -79,6 +75,15 @@ func (b *Bot) result(ctx context.Context, r Run, goal string, kept json.RawMessa
 		return nil, fmt.Errorf("keep result of %s, run %s: %w", goal, r.ID, err)
 	}
 	return &result, b.Store.PutResult(ctx, r.ID, goal, raw)
+}
+
+// keptResult reads what a goal of a run came to.
+func keptResult(run, goal string, kept json.RawMessage) (*report.GoalResult, error) {
+	g := new(report.GoalResult)
+	if err := json.Unmarshal(kept, g); err != nil {
+		return nil, fmt.Errorf("read result of %s, run %s: %w", goal, run, err)
+	}
+	return g, nil
 }
 
 // judge weighs what a goal's pieces reported.
@@ -114,13 +119,14 @@ func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.Goal
 		if err != nil {
 			return nil, err
 		}
-		var g report.GoalResult
-		if raw := kept[goal]; raw == nil {
+		if kept[goal] == nil {
 			continue
-		} else if err := json.Unmarshal(raw, &g); err != nil {
-			return nil, fmt.Errorf("read result of %s, run %s: %w", goal, o.ID, err)
 		}
-		all = append(all, g)
+		g, err := keptResult(o.ID, goal, kept[goal])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, *g)
 	}
 	return all, nil
 }
