@@ -233,19 +233,23 @@ func (r *Releases) obey(ctx context.Context, p pressed, rule Rule) (refused stri
 
 // refuse remembers why a button did nothing, and shows it for a while.
 func (r *Releases) refuse(ctx context.Context, p pressed, why string) error {
-	body, err := json.Marshal(refusal{Ref: p.ref.Name, Head: p.Head, Button: p.Action, Why: why})
+	no := refusal{Ref: p.ref.Name, Head: p.Head, Button: p.Action, Why: why}
+	return r.note(ctx, p, no, bot.Answer{Text: fmt.Sprintf("%s %s of %s", refusedButton, p.Action, p.ref.Name)})
+}
+
+// note keeps what became of a button as an answer that is posted nowhere: the store
+// keeps it, and the audit log shows it.
+func (r *Releases) note(ctx context.Context, p pressed, what any, a bot.Answer) error {
+	body, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}
-	// Posted nowhere, as override's is.
-	err = r.Bot.Store.AddAnswer(ctx, bot.Answer{
-		Repo: p.Repo, Place: bot.InButton, Comment: deliveryID(p.guid), Text: fmt.Sprintf("%s %s of %s", refusedButton, p.Action, p.ref.Name),
-		Author: p.Sender, Body: string(body), Posted: -1, At: r.Bot.Now(),
-	})
-	if errors.Is(err, bot.ErrSeen) {
-		return nil
+	a.Repo, a.Place, a.Comment, a.Author = p.Repo, bot.InButton, deliveryID(p.guid), p.Sender
+	a.Body, a.Posted, a.At = string(body), -1, r.Bot.Now()
+	if err := r.Bot.Store.AddAnswer(ctx, a); !errors.Is(err, bot.ErrSeen) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // pressed is a button, and the delivery that told of it.
@@ -273,19 +277,7 @@ func (r *Releases) override(ctx context.Context, p pressed, rule Rule, t Table) 
 			o.Rows = append(o.Rows, w.key())
 		}
 	}
-	body, err := json.Marshal(o)
-	if err != nil {
-		return err
-	}
-	// An answer that is posted nowhere: the store keeps it, and the audit log shows it.
-	err = r.Bot.Store.AddAnswer(ctx, bot.Answer{
-		Repo: p.Repo, Place: bot.InButton, Comment: deliveryID(p.guid), Text: fmt.Sprintf("%s of %s until %s", overridden, t.Ref, o.Until.Format(time.RFC3339)),
-		Author: p.Sender, Body: string(body), Understood: true, Posted: -1, At: r.Bot.Now(),
-	})
-	if errors.Is(err, bot.ErrSeen) {
-		return nil
-	}
-	return err
+	return r.note(ctx, p, o, bot.Answer{Text: fmt.Sprintf("%s of %s until %s", overridden, t.Ref, o.Until.Format(time.RFC3339)), Understood: true})
 }
 
 // again runs the rows that are wanted, all at once: who presses a button has seen

@@ -66,8 +66,11 @@ const author = "release"
 // HandleDelivery acts on a push and on the release's own buttons, and leaves the
 // rest to the bot.
 func (r *Releases) HandleDelivery(ctx context.Context, guid string) error {
+	if len(r.Rules()) == 0 {
+		return r.Bot.HandleDelivery(ctx, guid)
+	}
 	d, err := r.Bot.Store.Delivery(ctx, guid)
-	if err != nil || d.Outcome != "" || len(r.Rules()) == 0 {
+	if err != nil || d.Outcome != "" {
 		return r.Bot.HandleDelivery(ctx, guid)
 	}
 	switch d.Event {
