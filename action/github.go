@@ -58,8 +58,8 @@ func (j Job) Run(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(
-		appendTo(j.getenv("GITHUB_OUTPUT"), outputs(result)),
-		appendTo(j.getenv("GITHUB_STEP_SUMMARY"), j.summary(result, goal)),
+		AppendTo(j.getenv("GITHUB_OUTPUT"), outputs(result)),
+		AppendTo(j.getenv("GITHUB_STEP_SUMMARY"), j.summary(result, goal)),
 	)
 }
 
@@ -258,9 +258,9 @@ func cell(s string) string {
 		"]", "&#93;", "@", "&#64;", "\n", " ", "\r", " ", `\`, "&#92;", "~", "&#126;").Replace(s)
 }
 
-// appendTo adds to a file that the runner reads afterwards. Outside of a
+// AppendTo adds to a file that the runner reads afterwards. Outside of a
 // workflow there is none.
-func appendTo(path, text string) error {
+func AppendTo(path, text string) error {
 	if path == "" {
 		return nil
 	}

@@ -119,10 +119,6 @@ func (r *run) core(ctx context.Context) (source.Archive, error) {
 	return a, nil
 }
 
-// notApplied are the patches of OpenResty that change what it is called, what
-// Windows needs, or what a fixed core has; the pool's has rules of its own.
-var notApplied = []string{"server_header", "win32", "no_pool", "CVE-"}
-
 // makeNginx builds an nginx into the folder.
 func (r *run) makeNginx(ctx context.Context, b nginxBuild, out string) error {
 	env := r.toolEnv(recipe.Tool{})

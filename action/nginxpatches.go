@@ -10,6 +10,10 @@ import (
 	"github.com/ortest/ortest/action/source"
 )
 
+// notApplied are the patches of OpenResty that change what it is called, what
+// Windows needs, or what a fixed core has; the pool's has rules of its own.
+var notApplied = []string{"server_header", "win32", "no_pool", "CVE-"}
+
 // nginxPatches lists OpenResty's patches for a core and, where the mode has no
 // optimised build, the one that gives every allocation to malloc.
 func (r *run) nginxPatches(version string) ([]string, error) {

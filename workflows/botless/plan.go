@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ortest/ortest/action"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/workflows"
@@ -124,7 +125,7 @@ func (j Job) outputs(ctx context.Context, ask asked, c *catalog.Catalog, req pla
 		return err
 	}
 	summary := fmt.Sprintf("### ortest\n\n%d jobs on %d machines test <code>%s</code>.\n", so.pieces, so.machines, ask.run.Head)
-	return errors.Join(output("run", text), output("attempt", cmp.Or(os.Getenv("GITHUB_RUN_ATTEMPT"), "1")), appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), summary))
+	return errors.Join(output("run", text), output("attempt", cmp.Or(os.Getenv("GITHUB_RUN_ATTEMPT"), "1")), action.AppendTo(os.Getenv("GITHUB_STEP_SUMMARY"), summary))
 }
 
 // nonce is 32 hex digits that nobody can guess.

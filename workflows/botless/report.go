@@ -176,7 +176,7 @@ func (j Job) view(r run, results []report.GoalResult) html.RunView {
 // write prints the results and puts them into the job's summary.
 func (j Job) write(view html.RunView, results []report.GoalResult) error {
 	_, err := fmt.Fprint(j.Stdout, html.Text(view))
-	return errors.Join(err, appendTo(os.Getenv("GITHUB_STEP_SUMMARY"), html.JobSummary(view, results)))
+	return errors.Join(err, action.AppendTo(os.Getenv("GITHUB_STEP_SUMMARY"), html.JobSummary(view, results)))
 }
 
 // stickyMark tells our comment from others.

@@ -5,36 +5,24 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/ortest/ortest/action"
 )
 
-// output sets an output of the step: what it holds cannot end it.
-func output(name, value string) error {
-	delimiter := rand.Text()
-	return appendTo(os.Getenv("GITHUB_OUTPUT"), fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
-}
+// output sets an output of the step.
+func output(name, value string) error { return hand("GITHUB_OUTPUT", name, value) }
 
 // setEnv sets a variable of the steps that follow.
-func setEnv(name, value string) error {
-	delimiter := rand.Text()
-	return appendTo(os.Getenv("GITHUB_ENV"), fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
-}
+func setEnv(name, value string) error { return hand("GITHUB_ENV", name, value) }
 
-// appendTo adds to a file that the runner reads afterwards; outside of a job there is none.
-func appendTo(path, text string) error {
-	if path == "" {
-		return nil
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("tell the runner: %w", err)
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
+// hand hands a value to the runner: what it holds cannot end it.
+func hand(file, name, value string) error {
+	delimiter := rand.Text()
+	return action.AppendTo(os.Getenv(file), fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
 }
 
 // jobFolder is a directory of the job: the variable's, else one below the runner's own
