@@ -203,21 +203,21 @@ func (j *judge) failedOnce(exps []Expectation) {
 			continue
 		}
 		for _, f := range g.Findings {
-			failed := f.Class == New || f.Class == Flaky || f.Class == Old && !j.opts.OldIsKnown
-			if !failed || f.Kind == kindBuild || hasPrint(j.out.Findings, f.Fingerprint()) {
+			counts := f.Class == New || f.Class == Flaky || f.Class == Old && !j.opts.OldIsKnown
+			if !counts || f.Kind == kindBuild || hasPrint(j.out.Findings, f.Fingerprint()) {
 				continue
 			}
+			f.Offset = 0 // of the other's log
 			f.Class, f.Rule, f.Why = Flaky, "", "another run of this commit failed it, and this one did not"
-			if c := j.cover(exps, f); c.best != nil {
-				failed, runs := j.rate(c.best, f)
-				if c.best.Outcome != "flaky" {
-					continue
-				}
-				if !c.best.tooOften(failed-1, runs) { // rate counts this run as failed
-					f.Rule = c.best.ID
+			e := j.cover(exps, f).best
+			if e != nil && e.Outcome != "flaky" {
+				continue
+			}
+			if e != nil {
+				if failed, runs := j.rate(e, f); !e.tooOften(failed-1, runs) { // rate counts this run as failed
+					f.Rule = e.ID
 				}
 			}
-			f.Offset = 0 // of the other's log
 			j.add(f)
 		}
 	}
