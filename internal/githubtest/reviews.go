@@ -37,11 +37,8 @@ type lineComment struct {
 func (s *Server) Review(repo string, number int, login, body string) (int64, error) {
 	var id int64
 	err := s.update(func(st *state, x *tx) error {
-		p, u, err := st.speaker(repo, number, login)
+		p, u, err := st.speaker(repo, number, login, body)
 		if err != nil {
-			return err
-		}
-		if err := checkComment(body); err != nil {
 			return err
 		}
 		id, err = s.addReview(x, p, u.Login, body)
@@ -54,11 +51,8 @@ func (s *Server) Review(repo string, number int, login, body string) (int64, err
 func (s *Server) LineComment(repo string, number int, login, body string) (int64, error) {
 	var id int64
 	err := s.update(func(st *state, x *tx) error {
-		p, u, err := st.speaker(repo, number, login)
+		p, u, err := st.speaker(repo, number, login, body)
 		if err != nil {
-			return err
-		}
-		if err := checkComment(body); err != nil {
 			return err
 		}
 		of, err := s.addReview(x, p, u.Login, "")
@@ -89,8 +83,8 @@ func (s *Server) EditReview(id int64, login, body string) error {
 	})
 }
 
-// speaker returns a pull request and who says something on it.
-func (st *state) speaker(repo string, number int, login string) (Pull, User, error) {
+// speaker returns a pull request and who says something on it, if that can be said.
+func (st *state) speaker(repo string, number int, login, body string) (Pull, User, error) {
 	p, err := st.pullOf(repo, number)
 	if err != nil {
 		return p, User{}, err
@@ -99,7 +93,7 @@ func (st *state) speaker(repo string, number int, login string) (Pull, User, err
 	if !found {
 		return p, u, fmt.Errorf("no user %s", login)
 	}
-	return p, u, nil
+	return p, u, checkComment(body)
 }
 
 // addReview puts a review with its webhook. The pull request counts as changed.
