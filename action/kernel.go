@@ -2,7 +2,6 @@ package action
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"regexp"
 	"strconv"
@@ -10,17 +9,15 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ortest/ortest/action/lane"
 )
 
 // kernelLog reads what the kernel said since it was opened: of a server that
 // crashed, the test sees no more than a connection that ended.
 //
-// The kernel speaks of the whole machine, on which other files are tested. Whose
-// a process was is looked up while it still dies.
+// The kernel speaks of the whole machine, on which other files are tested.
 type kernelLog struct {
 	fd    int
+	forks *forks
 	root  atomic.Int64 // what the test file's processes descend from
 	stop  chan struct{}
 	lines chan []string
@@ -44,7 +41,7 @@ func openKernelLog() *kernelLog {
 		unix.Close(fd)
 		return nil
 	}
-	k := &kernelLog{fd: fd, stop: make(chan struct{}), lines: make(chan []string, 1)}
+	k := &kernelLog{fd: fd, forks: openForks(), stop: make(chan struct{}), lines: make(chan []string, 1)}
 	k.root.Store(int64(os.Getpid()))
 	go k.watch()
 	return k
@@ -71,6 +68,7 @@ const kernelTick = 50 // milliseconds
 // watch reads until it is stopped, and then what is left.
 func (k *kernelLog) watch() {
 	defer unix.Close(k.fd)
+	defer k.forks.close()
 	var lines []string
 	for last := false; !last; {
 		select {
@@ -79,6 +77,7 @@ func (k *kernelLog) watch() {
 		default:
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(k.fd), Events: unix.POLLIN}}, kernelTick)
 		}
+		k.forks.read()
 		lines = k.read(lines)
 	}
 	k.lines <- lines
@@ -94,7 +93,7 @@ func (k *kernelLog) read(lines []string) []string {
 		case err != nil || n <= 0:
 			return lines
 		}
-		if text := crashLine(buf[:n]); text != "" && !elsewhere(text, int(k.root.Load())) {
+		if text := crashLine(buf[:n]); text != "" && !k.elsewhere(text) {
 			lines = append(lines, text)
 		}
 	}
@@ -103,28 +102,14 @@ func (k *kernelLog) read(lines []string) []string {
 var reWho = regexp.MustCompile(`\[([0-9]+)\]:? `)
 
 // elsewhere tells that the process of a line descends from another than root.
-// It is not said of one that is gone.
-func elsewhere(line string, root int) bool {
+func (k *kernelLog) elsewhere(line string) bool {
 	m := reWho.FindStringSubmatch(line)
 	if m == nil {
 		return false
 	}
 	pid, _ := strconv.Atoi(m[1])
-	for range 100 {
-		if pid == root {
-			return false
-		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return false
-		}
-		q, ok := lane.ParseStat(pid, stat)
-		if !ok || q.Parent == 0 {
-			return ok
-		}
-		pid = q.Parent
-	}
-	return false
+	k.forks.read()
+	return k.forks.elsewhere(pid, int(k.root.Load()))
 }
 
 // firstPIDs is the machine's own namespace of processes, in every kernel.

@@ -3,6 +3,7 @@ package action
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -51,21 +52,44 @@ func TestACrashElsewhereIsNotOurs(t *testing.T) {
 	}
 	self := os.Getpid()
 	line := func(pid int) string { return fmt.Sprintf("dies[%d]: segfault at 0 ip 0 sp 0 error 4", pid) }
+	told, untold := openForks(), openForks()
+	defer told.close()
+	t.Logf("the kernel tells of forks: %v", told.fd >= 0)
+	untold.close()
+	gone := exec.Command("sh", "-c", "echo $$; (:)& sh -c 'echo $$'")
+	out, err := gone.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parent, child int
+	if _, err := fmt.Sscan(string(out), &parent, &child); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
-		name string
-		line string
-		root int
-		want bool
+		name   string
+		line   string
+		root   int
+		told   bool // what the kernel must tell for it
+		untold bool // without
 	}{
-		{"itself", line(self), self, false},
-		{"a descendant", line(self), os.Getppid(), false},
-		{"somebody else's", line(os.Getppid()), self, true},
-		{"one that is gone", line(1 << 30), self, false},
-		{"a line without a process", "traps: something", self, false},
-		{"a trap", fmt.Sprintf("traps: a[%d] trap divide error", os.Getppid()), self, true},
+		{"itself", line(self), self, false, false},
+		{"a descendant", line(self), os.Getppid(), false, false},
+		{"somebody else's", line(os.Getppid()), self, true, true},
+		{"a descendant that is gone", line(child), self, false, false},
+		{"a descendant of one that is gone too", line(child), parent, false, false},
+		{"somebody else's that is gone", line(child), 1 << 30, true, false},
+		{"one that nobody knows", line(1 << 30), self, true, false},
+		{"a line without a process", "traps: something", self, false, false},
+		{"a trap", fmt.Sprintf("traps: a[%d] trap divide error", os.Getppid()), self, true, true},
 	} {
-		if got := elsewhere(tt.line, tt.root); got != tt.want {
+		k := kernelLog{forks: told}
+		k.root.Store(int64(tt.root))
+		if got := k.elsewhere(tt.line); told.fd >= 0 && got != tt.told {
 			t.Errorf("%s: %v", tt.name, got)
+		}
+		k.forks = untold
+		if got := k.elsewhere(tt.line); got != tt.untold {
+			t.Errorf("%s, where the kernel tells nothing: %v", tt.name, got)
 		}
 	}
 }
