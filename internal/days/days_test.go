@@ -243,9 +243,11 @@ func (d *day) drive(most time.Duration) time.Duration {
 			d.start()
 			continue
 		}
+		synctest.Wait() // for what webhooks bring
 		left, err := d.fleet.Left(d.t.Context(), "")
 		if err == nil && left == 0 && d.shelf.run.State == bot.Closed {
 			d.agents.Wait()
+			synctest.Wait()
 			return time.Since(began)
 		}
 	}
