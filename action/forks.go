@@ -37,12 +37,13 @@ const (
 // openForks begins to listen. Whoever may not, as most users, knows of processes
 // that live.
 func openForks() *forks {
-	f := &forks{parents: map[int]int{}}
-	var err error
-	if f.fd, err = listenForks(); err != nil {
-		f.fd = -1
+	f := &forks{fd: -1, parents: map[int]int{}}
+	fd, err := listenForks()
+	if err != nil {
+		return f
 	}
-	for _, p := range lane.Processes() { // after it listens, so that none is between
+	f.fd = fd
+	for _, p := range lane.Processes() { // now that it listens, so that none is between
 		f.parents[p.PID] = p.Parent
 	}
 	return f
@@ -100,11 +101,13 @@ func tellConnector(fd int, want uint32) error {
 	return unix.Sendto(fd, m[:], 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }
 
+// close forgets all: numbers of processes are used again.
 func (f *forks) close() {
 	if f.fd >= 0 {
 		_ = tellConnector(f.fd, cnIgnore)
 		unix.Close(f.fd)
 		f.fd = -1
+		clear(f.parents)
 	}
 }
 
