@@ -150,6 +150,7 @@ type run struct {
 	beside     []*checkedOut
 	vars       map[string]string // what tools and nginx set
 	gcc        string            // the compiler's own name and version
+	archive    source.Archive    // of the nginx core
 	src        string            // the project's checkout
 	env        []string
 	buildEnv   []string          // environment of the build: without what only tests get

@@ -20,7 +20,7 @@ import (
 // built, and makes the environment of the tests from what it got.
 func (r *run) buildAll(ctx context.Context) error {
 	if r.cfg.Project.Nginx != nil || len(r.cfg.Project.Recipe.Tools) > 0 {
-		for _, step := range []func(context.Context) error{r.compiler, r.tools, r.nginx} {
+		for _, step := range []func(context.Context) error{r.compiler, r.core, r.tools, r.nginx} {
 			if err := step(ctx); err != nil {
 				return err
 			}

@@ -64,12 +64,8 @@ func (r *run) notBuilt(ctx context.Context, what string, err error) error {
 }
 
 func (r *run) nginxBuild(ctx context.Context, n *recipe.Nginx) (nginxBuild, error) {
-	var b nginxBuild
+	b := nginxBuild{archive: r.archive}
 	var err error
-	if b.archive, err = r.core(ctx); err != nil {
-		return b, err
-	}
-	r.vars["NGINX_VERSION"] = b.archive.Version
 	dir := r.src
 	if n.Of != "" && n.Of != r.cfg.Project.Name {
 		of := r.sourceOf(n.Of)
@@ -103,20 +99,24 @@ func (r *run) nginxBuild(ctx context.Context, n *recipe.Nginx) (nginxBuild, erro
 	return b, nil
 }
 
-// core gets the archive of the nginx core.
-func (r *run) core(ctx context.Context) (source.Archive, error) {
+// core gets the archive of the nginx core, before minutes go into what it is built with.
+func (r *run) core(ctx context.Context) error {
+	if r.cfg.Project.Nginx == nil {
+		return nil
+	}
 	i := slices.IndexFunc(r.cfg.Project.Recipe.Archives, func(a recipe.Archive) bool { return a.Name == "nginx" })
 	if i < 0 {
-		return source.Archive{}, &stopped{PhaseBuild, "the catalog does not say where nginx comes from"}
+		return &stopped{PhaseBuild, "the catalog does not say where nginx comes from"}
 	}
-	a, err := r.store().Nginx(ctx, r.cfg.Project.Recipe.Archives[i], r.cfg.Piece.Options.Nginx)
-	if err != nil {
-		return a, r.notBuilt(ctx, "nginx", err)
+	var err error
+	if r.archive, err = r.store().Nginx(ctx, r.cfg.Project.Recipe.Archives[i], r.cfg.Piece.Options.Nginx); err != nil {
+		return r.notBuilt(ctx, "nginx", err)
 	}
-	if a.Note != "" {
-		r.note("%s", a.Note)
+	if r.archive.Note != "" {
+		r.note("%s", r.archive.Note)
 	}
-	return a, nil
+	r.vars["NGINX_VERSION"] = r.archive.Version
+	return nil
 }
 
 // makeNginx builds an nginx into the folder.
