@@ -40,7 +40,7 @@ var families = []family{
 		name: "apt-get", packages: func(u recipe.Unit) []string { return u.Apt },
 		installed: []string{"dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n"},
 		refresh:   "apt-get update -qq",
-		install:   "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends",
+		install:   "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends",
 	},
 	{
 		name: "dnf", packages: func(u recipe.Unit) []string { return u.Dnf },
