@@ -25,6 +25,9 @@ type Finding struct {
 // Check asks AWS whether it has what the configuration names, and whether we may do what a
 // launch does, without starting anything: the calls that would are dry runs.
 func (c *Cloud) Check(ctx context.Context) []Finding {
+	if _, err := c.credentials.Retrieve(ctx); err != nil {
+		return []Finding{{About: "credentials", Err: fmt.Errorf("find credentials: %w", err), Do: "give them as every AWS tool reads them: a profile, the environment, or the role of the instance that this runs on"}}
+	}
 	found := []Finding{c.checkSubnets(ctx), c.checkGroups(ctx)}
 	var without []int
 	arches := slices.Sorted(maps.Keys(c.cfg.Arches))

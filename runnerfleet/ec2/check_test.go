@@ -54,3 +54,17 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckSaysOnceThatThereAreNoCredentials(t *testing.T) {
+	credentials(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+	c, err := ec2.Open(t.Context(), configure())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := c.Check(t.Context()); len(found) != 1 || found[0].About != "credentials" || found[0].Err == nil || found[0].Do == "" {
+		t.Errorf("found %+v, want the credentials alone", found)
+	}
+}

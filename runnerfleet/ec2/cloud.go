@@ -94,11 +94,12 @@ func (c Config) Validate() error {
 // Cloud runs instances on EC2. It is made by Open.
 type Cloud struct {
 	*Reaper
-	cfg       Config
-	ssm       *ssm.Client
-	quotas    *quotas
-	templates *templates
-	notary    *notary
+	cfg         Config
+	credentials aws.CredentialsProvider
+	ssm         *ssm.Client
+	quotas      *quotas
+	templates   *templates
+	notary      *notary
 }
 
 var (
@@ -127,7 +128,7 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 	}
 	c := &Cloud{
 		Reaper: &Reaper{fleet: cfg.Fleet, ec2: callsOf(sdk)},
-		cfg:    cfg, ssm: ssm.NewFromConfig(sdk), notary: notary, templates: new(templates),
+		cfg:    cfg, credentials: sdk.Credentials, ssm: ssm.NewFromConfig(sdk), notary: notary, templates: new(templates),
 	}
 	c.quotas = &quotas{ec2: c.ec2, limits: servicequotas.NewFromConfig(sdk), log: cfg.Log}
 	c.saw, c.foreign = c.quotas.saw, building
