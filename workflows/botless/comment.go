@@ -160,7 +160,7 @@ func (ask *asked) command(line string) error {
 		words = words[1:]
 	case "plan":
 		words, ask.show = words[1:], true
-	case "status", "cancel", "retry", "why", "approve", "confirm", "help":
+	case "status", "cancel", "retry", "why", "approve", "confirm", "rollback", "help":
 		return usage(fmt.Errorf("%s %s needs the bot; without it there are run and plan, and GitHub's own pages of the workflow run", bot.Prefix, words[0]))
 	}
 	ask.words = words
