@@ -18,7 +18,6 @@ func (w *deliveryWorker) near(ctx context.Context) {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, cancel) })
 	defer stop()
-	w.store.works.Store(true)
 	defer w.store.works.Store(false)
 	var all sync.WaitGroup
 	for range sideBySide {

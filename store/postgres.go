@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -81,7 +82,7 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	e.quick.SetMaxOpenConns(quickSize)
 	e.quick.SetMaxIdleConns(quickSize)
 	e.session = session{conf: conn, log: cfg.Log, held: make(map[string]*right)}
-	if err := e.fits(ctx); err != nil {
+	if err := errors.Join(e.fits(ctx), e.warm(ctx)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, e.explain(err)), e.close())
 	}
 	return &Store{db: e.db, read: e.db, engine: e, name: name, log: cfg.Log}, nil
@@ -126,6 +127,24 @@ func (e *pg) fits(ctx context.Context) error {
 		return errors.New("it is another program's: create a database for ortest alone")
 	}
 	return err
+}
+
+// warm opens the connections that webhooks use: the first of them would wait for it.
+func (e *pg) warm(ctx context.Context) error {
+	var all []io.Closer
+	defer func() {
+		for _, c := range all {
+			_ = c.Close() // it goes back
+		}
+	}()
+	for range flushersAtOne {
+		c, err := e.quick.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		all = append(all, c)
+	}
+	return nil
 }
 
 func (e *pg) dialect() goose.Dialect              { return goose.DialectPostgres }

@@ -43,6 +43,8 @@ type Handlers struct {
 	Alone func(ctx context.Context) error
 	// Woken is called in the process that leads when Wake was called in any. May be nil.
 	Woken func()
+	// Begun is called once, when deliveries are worked as soon as they are added. May be nil.
+	Begun func()
 }
 
 // Work works the jobs until ctx ends. What is being worked then gets ten
@@ -75,7 +77,11 @@ func (s *Store) Work(ctx context.Context, h Handlers) (err error) {
 		return fmt.Errorf("work jobs: %w", err)
 	}
 	g, working := errgroup.WithContext(ctx)
+	s.works.Store(true)
 	g.Go(func() error { deliveries.near(working); return nil })
+	if h.Begun != nil {
+		h.Begun()
+	}
 	g.Go(func() error {
 		err := s.engine.lead(working, func(ctx context.Context) error { return s.alone(ctx, h) })
 		return errors.Join(err, stop(context.WithoutCancel(ctx), client))

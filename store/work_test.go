@@ -91,6 +91,20 @@ func testWorkDoesWhatIsStored(t *testing.T, db database) {
 	check(t, "jobs left running", jobs(t, s, "state = 'running'"), 0)
 }
 
+func TestWhatIsAddedOnceWorkHasBegunNeedsNoJob(t *testing.T) {
+	onBoth(t, func(t *testing.T, db database) {
+		s := db.fresh(t)
+		h, c := recording(t, s)
+		begun := make(chan struct{})
+		h.Begun = func() { close(begun) }
+		work(t, s, h)
+		<-begun
+		must[bool](t)(s.AddDelivery(t.Context(), bot.Delivery{GUID: "g1", Event: "ping", ReceivedAt: time.Now()}))
+		c.ask("delivery g1")
+		check(t, "jobs of deliveries", jobs(t, s, "kind = 'delivery'"), 0)
+	})
+}
+
 // jobs counts the queue's rows.
 func jobs(t *testing.T, s *Store, where string) (n int) {
 	t.Helper()

@@ -81,14 +81,22 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 		sys.bot.Rollback = live.rollback
 	}
 	sys.http.Handle("GET /{$}", http.RedirectHandler("/runs", http.StatusFound))
-	ln, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w; choose another address in the configuration", cfg.Listen, err)
-	}
-	log.Info("serving", "addr", ln.Addr().String(), "url", cfg.URL, "catalog", live.catalog.Load().Revision)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serveHTTP(ctx, ln, sys.http) })
 	g.Go(func() error { return sys.run(ctx) })
+	g.Go(func() error {
+		// Whoever balances the load of several servers sends none to one that does not listen.
+		select {
+		case <-sys.begun:
+		case <-ctx.Done():
+			return nil
+		}
+		ln, err := net.Listen("tcp", cfg.Listen)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w; choose another address in the configuration", cfg.Listen, err)
+		}
+		log.Info("serving", "addr", ln.Addr().String(), "url", cfg.URL, "catalog", live.catalog.Load().Revision)
+		return serveHTTP(ctx, ln, sys.http)
+	})
 	g.Go(func() error { return live.run(ctx) })
 	g.Go(func() error { return tracer.run(ctx) })
 	err = g.Wait()

@@ -68,7 +68,8 @@ type system struct {
 	http     *http.ServeMux
 	sweep    time.Duration
 	log      *slog.Logger
-	works    atomic.Bool // from the start of the work until it is to end
+	begun    chan struct{} // closed when webhooks are worked as they come
+	works    atomic.Bool   // from the start of the work until it is to end
 }
 
 func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
@@ -82,7 +83,7 @@ func newSystem(ctx context.Context, cfg systemConfig) (*system, error) {
 			return nil, errors.Join(err, st.Close())
 		}
 	}
-	s := &system{store: st, http: http.NewServeMux(), sweep: cfg.Sweep, log: cfg.Log}
+	s := &system{store: st, http: http.NewServeMux(), begun: make(chan struct{}), sweep: cfg.Sweep, log: cfg.Log}
 	if err := s.build(cfg); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -173,7 +174,7 @@ func (s *system) run(ctx context.Context) error {
 	defer stop()
 	return s.store.Work(ctx, store.Handlers{
 		Delivery: s.releases.HandleDelivery, Drive: s.drive, Answers: s.bot.PostAnswers,
-		Alone: s.alone, Woken: s.fleet.Wake,
+		Alone: s.alone, Woken: s.fleet.Wake, Begun: func() { close(s.begun) },
 	})
 }
 
