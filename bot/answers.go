@@ -169,6 +169,11 @@ func unseen(c comment, now string) Answer {
 		code(now), fence(c.line)))
 }
 
+func unsigned(c comment, v verb) Answer {
+	return refusal(fmt.Sprintf("this text was found without its webhook and may have been edited, and GitHub does not say by whom; `%s` takes a word of whoever decides. Write it as a new comment:\n\n%s",
+		v, fence(c.line)))
+}
+
 func help() string {
 	var s strings.Builder
 	s.WriteString("write a command on a line of its own, outside code and quotations:\n\n| Command | Does |\n|---|---|\n")

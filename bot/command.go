@@ -58,6 +58,11 @@ var verbs = []verbDoc{
 	{verb: verbHelp, use: "help", does: "show this"},
 }
 
+// signed reports whether a verb asks who exactly says so: it takes more than the right
+// to run something here, which whoever may edit another one's text has as well, or it
+// is a decision that the audit log keeps under a name.
+func (d verbDoc) signed() bool { return d.writes || d.verb == verbRollback }
+
 func docOf(v verb) verbDoc {
 	return verbs[slices.IndexFunc(verbs, func(d verbDoc) bool { return d.verb == v })]
 }

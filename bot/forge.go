@@ -177,6 +177,7 @@ type CommentEvent struct {
 	Author    string
 	Sender    string // who acted
 	SenderBot bool
+	Unsigned  bool      // the text may be an edit, and who made it is not told: Sender is the author
 	Ours      bool      // sent by this App
 	At        time.Time // when the text became what it is
 	Created   time.Time // when it was written first

@@ -230,6 +230,9 @@ func (b *Bot) decide(ctx context.Context, c comment) error {
 	if err != nil {
 		return b.answer(ctx, c, refusal(err.Error()))
 	}
+	if docOf(v).signed() && c.Unsigned {
+		return b.answer(ctx, c, unsigned(c, v))
+	}
 	if docOf(v).writes {
 		if role, may, err := b.May(ctx, c.Repo, c.Sender); err != nil || !may {
 			return b.refuseRole(ctx, c, role, err)

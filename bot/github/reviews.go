@@ -13,7 +13,7 @@ import (
 
 // reviews returns what was said in reviews of the pull requests that changed at
 // since or later. GitHub lists them by pull request alone, and says when one was
-// submitted and not when it was edited: all of a pull request are read.
+// submitted and not when it was edited: all of a pull request are read, and none is signed.
 func (f *Forge) reviews(ctx context.Context, repo bot.Repo, since time.Time) ([]bot.CommentEvent, error) {
 	changed, err := f.changed(ctx, repo, "all", since)
 	if err != nil {
@@ -32,6 +32,7 @@ func (f *Forge) reviews(ctx context.Context, repo bot.Repo, since time.Time) ([]
 			events = append(events, bot.CommentEvent{
 				Repo: repo, Number: p.Number, OnPull: true, Place: bot.InReview, Action: "created", ID: r.ID, Body: *r.Body,
 				Author: r.User.Login, Sender: r.User.Login, SenderBot: r.User.Type == "Bot", At: r.Submitted, Created: r.Submitted, Source: "a sweep",
+				Unsigned: true,
 			})
 		}
 	}

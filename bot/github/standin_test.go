@@ -203,6 +203,21 @@ func TestAConversationWithTheStandIn(t *testing.T) {
 	}
 }
 
+// TestNoReviewOfASweepIsSigned: GitHub does not say of a review whether it was edited.
+func TestNoReviewOfASweepIsSigned(t *testing.T) {
+	p, ctx := newPlace(t), t.Context()
+	ok[int64](t)(p.hub.Comment("ortest-examples/hello", p.pull.Number, "maintainer", "/ortest status"))
+	ok[int64](t)(p.hub.Review("ortest-examples/hello", p.pull.Number, "maintainer", "/ortest confirm"))
+	texts := ok[[]bot.CommentEvent](t)(p.forge.Texts(ctx, p.repo, time.Time{}))
+	unsigned := make(map[string]bool)
+	for _, c := range texts {
+		unsigned[c.Place] = c.Unsigned
+	}
+	if len(unsigned) != 2 || unsigned[bot.InComment] || !unsigned[bot.InReview] {
+		t.Errorf("texts %+v; want the review unsigned, and the comment not", texts)
+	}
+}
+
 func TestCheckRunsOnTheStandIn(t *testing.T) {
 	p, ctx := newPlace(t), t.Context()
 	now := time.Now().UTC().Truncate(time.Second)

@@ -125,22 +125,20 @@ func (f *Forge) failedDeliveries(ctx context.Context, client *gh.Client) ([]deli
 	return all, nil // newest first: the rest is for a later pass
 }
 
-// Repositories returns all that the App is installed on.
+// Repositories returns all that the App is installed on, of the accounts that it serves.
 func (f *Forge) Repositories(ctx context.Context) ([]bot.Repo, error) {
 	ctx = inLane(ctx, cosmetics)
 	client, err := f.app()
 	if err != nil {
 		return nil, err
 	}
-	installs, err := pages(func(page int) ([]*gh.Installation, *gh.Response, error) {
-		return client.Apps.ListInstallations(ctx, &gh.ListOptions{Page: page, PerPage: perPage})
-	})
+	installs, err := installations(ctx, client)
 	if err != nil {
-		return nil, wrap(err, "list installations")
+		return nil, err
 	}
 	var all []bot.Repo
 	for _, in := range installs {
-		if in.SuspendedAt != nil {
+		if !serves(f.cfg.Owners, in.GetAccount().GetLogin()) {
 			continue
 		}
 		repos, err := f.installed(ctx, in.GetID())
@@ -204,7 +202,7 @@ type listed struct {
 
 // Texts returns what was written or edited on a repository's issues and pull
 // requests at since or later, oldest first. Who edited is not told: the author
-// stands for that, who has the right to no more than whoever may edit.
+// stands for that, unsigned, since anybody who may write to the repository may edit.
 func (f *Forge) Texts(ctx context.Context, repo bot.Repo, since time.Time) ([]bot.CommentEvent, error) {
 	ctx = inLane(ctx, cosmetics)
 	var events []bot.CommentEvent
@@ -239,7 +237,7 @@ func (c listed) event(repo bot.Repo, place string, app App) (bot.CommentEvent, b
 		Ours: app.ours(&c.comment, nil), At: c.CreatedAt, Created: c.CreatedAt, Source: "a sweep",
 	}
 	if c.UpdatedAt.After(c.CreatedAt) {
-		e.Action, e.At = "edited", c.UpdatedAt
+		e.Action, e.At, e.Unsigned = "edited", c.UpdatedAt, true
 	}
 	return e, true
 }
