@@ -83,6 +83,19 @@ func (b *Bot) catalogOf(ctx context.Context, r Run) (*catalog.Catalog, error) {
 	return c, err
 }
 
+// Core returns the nginx core that a run is planned for: the one that it names, or the
+// newest of its own catalog, whatever is in force by now.
+func (b *Bot) Core(ctx context.Context, r Run) (string, error) {
+	if r.Plan.Options.Nginx != "" {
+		return r.Plan.Options.Nginx, nil
+	}
+	c, err := b.catalogOf(ctx, r)
+	if err != nil {
+		return "", fmt.Errorf("nginx core of run %s: %w", r.ID, err)
+	}
+	return c.Core(""), nil
+}
+
 // packed is the catalog that goes to the jobs of a run with its pieces; nil where
 // they are told of none.
 func (b *Bot) packed(ctx context.Context, r Run) ([]byte, error) {

@@ -264,7 +264,7 @@ func (p pressed) start() start {
 }
 
 // began reports whether a run is of this very press, which is then handled once more.
-func (p pressed) began(o bot.Run) bool { return o.Comment == p.start().id(o.Plan.Options) }
+func (p pressed) began(o tested) bool { return o.Comment == p.start().id(o.Plan.Options) }
 
 // override remembers who lets what is bad now pass, and until when.
 func (r *Releases) override(ctx context.Context, p pressed, rule Rule, t Table) error {

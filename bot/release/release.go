@@ -228,14 +228,16 @@ func (r *Releases) look(ctx context.Context, repo bot.Repo, rule Rule, ref Ref) 
 		return err
 	}
 	var errs []error
+	c := r.Bot.Catalog()
 	for _, at := range rule.cells() {
-		why := due(rule, ref, at, history{r.Bot.Now(), seen, runs})
+		core := c.Core(at.Nginx)
+		why := due(rule, ref, cell{at.Arch, core}, history{r.Bot.Now(), seen, runs})
 		if why == "" {
 			continue
 		}
-		req, goals, err := rule.request(r.Bot.Catalog(), repo.String(), at)
+		req, goals, err := rule.request(c, repo.String(), at)
 		if err == nil {
-			err = r.begin(ctx, start{repo: repo, ref: ref, why: why, key: why, by: author}, req, stages(goals))
+			err = r.begin(ctx, start{repo: repo, ref: ref, why: why, key: why + ", nginx " + core, by: author}, req, stages(goals))
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("release %s of %s: %w", ref.Name, repo, err))
@@ -256,15 +258,15 @@ func (r *Releases) closed() string {
 // (zero: it came later), and the ref's runs.
 type history struct {
 	now, seen time.Time
-	runs      []bot.Run
+	runs      []tested
 }
 
-// due says why a cell of a ref is to be tested now, or "". The same reason is never
-// acted on twice: it names the run.
+// due says why a cell of a ref, with the core that it means now, is to be tested, or "".
+// The same reason is never acted on twice: with the core it names the run.
 func due(rule Rule, ref Ref, at cell, h history) string {
 	newest, tested := h.seen, false
 	for _, o := range h.runs {
-		if o.Head != ref.Head || o.Plan.Options.Arch != at.Arch || o.Plan.Options.Nginx != at.Nginx {
+		if o.Head != ref.Head || o.at() != at {
 			continue
 		}
 		if o.State == bot.Accepted || o.State == bot.Running {
@@ -288,14 +290,30 @@ func due(rule Rule, ref Ref, at cell, h history) string {
 // not told by newer ones, or is long stale.
 const kept = 30
 
+// tested is a run, and the nginx core that it is on: what "the newest" meant to it does
+// not change with the catalog.
+type tested struct {
+	bot.Run
+	core string
+}
+
+func (o tested) at() cell { return cell{o.Plan.Options.Arch, o.core} }
+
 // newest returns a ref's runs, newest first.
-func (r *Releases) newest(ctx context.Context, repo bot.Repo, ref string) ([]bot.Run, error) {
+func (r *Releases) newest(ctx context.Context, repo bot.Repo, ref string) (runs []tested, err error) {
 	all, err := r.Bot.Store.Runs(ctx, repo, 0)
 	if err != nil {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(o bot.Run) bool { return !ours(o) || o.Base != ref })
-	return all[:min(len(all), kept)], nil
+	for _, o := range all[:min(len(all), kept)] {
+		core, err := r.Bot.Core(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, tested{o, core})
+	}
+	return runs, nil
 }
 
 // start is a run that is about to be.

@@ -80,26 +80,29 @@ func TestStages(t *testing.T) {
 
 func TestDue(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	ref, at := Ref{Name: "release-1.x", Head: "b"}, cell{Arch: "linux x86_64"}
-	run := func(head string, state bot.RunState, ago time.Duration) bot.Run {
-		return bot.Run{Head: head, State: state, CreatedAt: now.Add(-ago), Plan: plan.Plan{Options: plan.Options{Arch: "linux x86_64"}}}
+	ref, at := Ref{Name: "release-1.x", Head: "b"}, cell{"linux x86_64", "1.31.0"}
+	run := func(head string, state bot.RunState, ago time.Duration) tested {
+		return tested{bot.Run{Head: head, State: state, CreatedAt: now.Add(-ago), Plan: plan.Plan{Options: plan.Options{Arch: "linux x86_64"}}}, "1.31.0"}
 	}
+	older := run("b", bot.Closed, time.Hour)
+	older.core = "1.29.2"
 	for _, tt := range []struct {
 		name  string
 		every time.Duration
-		runs  []bot.Run
+		runs  []tested
 		seen  time.Time
 		want  string
 	}{
 		{"a commit that nobody tested", 0, nil, time.Time{}, "push of b"},
 		{"one that was there at the first look", 0, nil, now.Add(-time.Hour), ""},
 		{"that one again by the schedule", time.Hour, nil, now.Add(-time.Hour), "the schedule"},
-		{"an older commit was tested", 0, []bot.Run{run("a", bot.Closed, time.Hour)}, time.Time{}, "push of b"},
-		{"it is being tested", time.Hour, []bot.Run{run("b", bot.Running, 5*time.Hour)}, time.Time{}, ""},
-		{"it was tested, and there is no schedule", 0, []bot.Run{run("b", bot.Closed, 500*time.Hour)}, time.Time{}, ""},
-		{"just before the schedule", time.Hour, []bot.Run{run("b", bot.Closed, time.Hour-1)}, time.Time{}, ""},
-		{"exactly on it", time.Hour, []bot.Run{run("b", bot.Closed, time.Hour)}, time.Time{}, "the schedule"},
-		{"the newest run counts", time.Hour, []bot.Run{run("b", bot.Closed, time.Minute), run("b", bot.Closed, 9*time.Hour)}, time.Time{}, ""},
+		{"an older commit was tested", 0, []tested{run("a", bot.Closed, time.Hour)}, time.Time{}, "push of b"},
+		{"it is being tested", time.Hour, []tested{run("b", bot.Running, 5*time.Hour)}, time.Time{}, ""},
+		{"it was tested, and there is no schedule", 0, []tested{run("b", bot.Closed, 500*time.Hour)}, time.Time{}, ""},
+		{"just before the schedule", time.Hour, []tested{run("b", bot.Closed, time.Hour-1)}, time.Time{}, ""},
+		{"exactly on it", time.Hour, []tested{run("b", bot.Closed, time.Hour)}, time.Time{}, "the schedule"},
+		{"it was tested on the core that was the newest then", 0, []tested{older}, time.Time{}, "push of b"},
+		{"the newest run counts", time.Hour, []tested{run("b", bot.Closed, time.Minute), run("b", bot.Closed, 9*time.Hour)}, time.Time{}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := due(Rule{Every: tt.every}, ref, at, history{now, tt.seen, tt.runs})
@@ -157,7 +160,7 @@ func TestSettle(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			table := Table{Head: "b", Rows: tt.rows}
 			if tt.live {
-				table.runs = []bot.Run{{Head: "b", State: bot.Running}}
+				table.runs = []tested{{Run: bot.Run{Head: "b", State: bot.Running}}}
 			}
 			if table.settle(); table.State != tt.want {
 				t.Errorf("state %s, want %s", table.State, tt.want)

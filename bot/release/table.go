@@ -44,8 +44,8 @@ type Table struct {
 	Rows       []Row  `json:"rows"`
 	Trouble    string `json:"trouble,omitempty"` // why the rule cannot be followed
 
-	runs    []bot.Run // of the ref, newest first
-	refused []string  // buttons of the head that did nothing, and why; the newest first
+	runs    []tested // of the ref, newest first
+	refused []string // buttons of the head that did nothing, and why; the newest first
 }
 
 // refusal is a button that did nothing, kept as the answer to it.
@@ -109,7 +109,7 @@ func (r *Releases) table(ctx context.Context, repo bot.Repo, rule Rule, ref Ref)
 		return t, err
 	}
 	for _, o := range t.runs {
-		if err := r.take(ctx, &t, o, c.Core(o.Plan.Options.Nginx)); err != nil {
+		if err := r.take(ctx, &t, o); err != nil {
 			return t, err
 		}
 	}
@@ -121,21 +121,21 @@ func (r *Releases) table(ctx context.Context, repo bot.Repo, rule Rule, ref Ref)
 }
 
 // take fills the rows that no newer run has filled.
-func (r *Releases) take(ctx context.Context, t *Table, o bot.Run, core string) error {
+func (r *Releases) take(ctx context.Context, t *Table, o tested) error {
 	open := func(i int) bool {
 		w := t.Rows[i]
-		return w.Verdict == "" && w.Arch == o.Plan.Options.Arch && w.Nginx == core
+		return w.Verdict == "" && cell{w.Arch, w.Nginx} == o.at()
 	}
 	if !slices.ContainsFunc(o.Pieces, func(p bot.Piece) bool {
 		return slices.ContainsFunc(t.Rows, func(w Row) bool { return w.Goal == p.Goal.String() && w.Verdict == "" })
 	}) {
 		return nil
 	}
-	view, err := r.Bot.View(ctx, o)
+	view, err := r.Bot.View(ctx, o.Run)
 	if err != nil {
 		return err
 	}
-	held := heldGoals(o)
+	held := heldGoals(o.Run)
 	for _, g := range view.Goals {
 		for i := range t.Rows {
 			if w := &t.Rows[i]; w.Goal == g.Goal && open(i) {
@@ -205,7 +205,7 @@ func inLine(s string) string {
 }
 
 func (t *Table) settle() {
-	live := slices.ContainsFunc(t.runs, func(o bot.Run) bool {
+	live := slices.ContainsFunc(t.runs, func(o tested) bool {
 		return o.Head == t.Head && (o.State == bot.Accepted || o.State == bot.Running)
 	})
 	t.State = "good"
