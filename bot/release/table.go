@@ -145,7 +145,7 @@ func (r *Releases) take(ctx context.Context, t *Table, o tested) error {
 				switch {
 				case held[g.Goal] && o.Head == t.Head:
 					w.Verdict, w.Commit, w.Run = "held", o.Head, o.ID
-				case g.Result != nil && !held[g.Goal] && o.Cancelled == "":
+				case g.Result != nil && !held[g.Goal] && (o.Cancelled == "" || g.Result.Verdict == report.Fail):
 					at := cmp.Or(o.EndedAt, r.Bot.Now())
 					w.Verdict, w.Commit, w.Run, w.Stale = string(g.Result.Verdict), o.Head, o.ID, o.Head != t.Head
 					w.At, w.Minutes = at.UTC().Format(time.RFC3339), int(r.Bot.Now().Sub(at)/time.Minute)

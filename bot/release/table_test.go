@@ -3,7 +3,9 @@ package release
 import (
 	"testing"
 
+	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/plan/catalog"
+	"github.com/ortest/ortest/report"
 )
 
 // TestANewerCoreIsTestedBeforeItIsGood has a rule that names no core, and a catalog that
@@ -45,6 +47,44 @@ func TestANewerCoreIsTestedBeforeItIsGood(t *testing.T) {
 			}
 			if good := w.check.Conclusion == "success"; good != (tt.state == "good") {
 				t.Errorf("%s is shown as %q: %s", tt.state, w.check.Conclusion, w.check.Title)
+			}
+		})
+	}
+}
+
+func TestWhatARunLeavesInTheTable(t *testing.T) {
+	c := bundling(t, "1.29.2: [1.29.2.1]\n")
+	type verdicts = map[string]report.Verdict
+	for _, tt := range []struct {
+		name          string
+		before, after bot.Run
+		was, is       verdicts
+		want          string // verdict and run of t-hello
+		state         string
+	}{
+		{"the newest run has the last word", bot.Run{Head: "b"}, bot.Run{Head: "b"},
+			verdicts{"t-hello": report.Fail}, verdicts{"t-hello": report.Pass}, "pass of 2", "good"},
+		{"a failure counts although its run was cancelled later", bot.Run{Head: "b"}, bot.Run{Head: "b", Cancelled: "the kill switch"},
+			verdicts{"t-hello": report.Pass}, verdicts{"t-hello": report.Fail}, "fail of 2", "bad"},
+		{"what a cancelled run cut short leaves the result before it", bot.Run{Head: "b"}, bot.Run{Head: "b", Cancelled: "ada"},
+			verdicts{"t-hello": report.Pass}, verdicts{"t-hello": report.Incomplete}, "pass of 1", "good"},
+		{"nothing passes in a cancelled run", bot.Run{Head: "b"}, bot.Run{Head: "b", Cancelled: "ada"},
+			verdicts{"t-hello": report.Fail}, verdicts{"t-hello": report.Pass}, "fail of 1", "bad"},
+		{"a failure of an older commit is stale", bot.Run{Head: "a", Cancelled: "the push of b"}, bot.Run{Head: "b", Cancelled: "ada"},
+			verdicts{"t-hello": report.Fail}, verdicts{"t-hello": report.Incomplete}, "fail of 1", "stale"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := new(shelf)
+			r, _ := released(s, &c)
+			over(s, tt.before, tt.was)
+			over(s, tt.after, tt.is)
+			rule := Rule{Branches: []string{"release-*"}, Targets: []string{"t-hello"}}
+			got, err := r.table(t.Context(), repo, rule, Ref{Name: "release-1.x", Head: "b"})
+			if err != nil || len(got.Rows) != 1 {
+				t.Fatalf("table %+v, error %v", got, err)
+			}
+			if row := got.Rows[0]; row.Verdict+" of "+row.Run != tt.want || got.State != tt.state {
+				t.Errorf("%s of %s, %s; want %s, %s", row.Verdict, row.Run, got.State, tt.want, tt.state)
 			}
 		})
 	}
