@@ -113,15 +113,19 @@ func at(commit string) string {
 }
 
 // spent makes a finding new that its entry covers no more: there were as many
-// others as its budget allows, or it fails more often than its rate.
+// others as its budget allows, here or in another run of the commit, or it fails
+// more often than its rate.
 func (j *judge) spent(e *Expectation, f *Finding, used map[string]map[string]bool) bool {
 	if used[e.ID] == nil {
 		used[e.ID] = make(map[string]bool)
 	}
 	used[e.ID][f.Fingerprint()] = true
 	if n := len(used[e.ID]); n > e.Budget {
-		f.Class, f.Rule = New, e.ID
-		f.Why = fmt.Sprintf("expectation %s of %s covers %s and this is number %d", e.ID, e.Owner, plural(e.Budget, "different failure"), n)
+		f.Class, f.Rule, f.Why = New, e.ID, e.wide()+fmt.Sprint(n)
+		return true
+	}
+	if why := j.refusal(e, *f); why != "" {
+		f.Class, f.Rule, f.Why = New, e.ID, why
 		return true
 	}
 	if e.Outcome != "flaky" {
@@ -131,10 +135,38 @@ func (j *judge) spent(e *Expectation, f *Finding, used map[string]map[string]boo
 	if !e.tooOften(failed, runs) {
 		return false
 	}
-	f.Class, f.Rule = New, e.ID
-	f.Why = fmt.Sprintf("expectation %s of %s allows a rate of %g, and %d of %d runs failed", e.ID, e.Owner, e.MaxRate, failed, runs)
+	f.Class, f.Rule, f.Why = New, e.ID, e.often()+fmt.Sprintf("%d of %d runs failed", failed, runs)
 	return true
 }
+
+// wide and often begin the sentences that say why an entry does not cover a
+// finding. They hold its terms, so that refusal knows whether these are still the same.
+func (e *Expectation) wide() string {
+	return fmt.Sprintf("expectation %s of %s covers %s and this is number ", e.ID, e.Owner, plural(e.Budget, "different failure"))
+}
+
+func (e *Expectation) often() string {
+	return fmt.Sprintf("expectation %s of %s allows a rate of %g, and ", e.ID, e.Owner, e.MaxRate)
+}
+
+// refusal returns why an entry did not cover a finding in another run of this
+// commit, on the terms that it still has: no retry makes room in it. It is ""
+// when it did cover it, was not there yet, or was changed since.
+func (j *judge) refusal(e *Expectation, f Finding) string {
+	print := f.Fingerprint()
+	for _, g := range j.opts.Same {
+		for _, o := range g.Findings {
+			failed := o.Class == New || o.Class == Flaky && o.Rule == ""
+			if failed && g.Commit == j.out.Commit && o.Fingerprint() == print && (strings.Contains(o.Why, e.wide()) || strings.Contains(o.Why, e.often())) {
+				return strings.TrimPrefix(o.Why, hidden+": ")
+			}
+		}
+	}
+	return ""
+}
+
+// hidden is why a test that passed counts as failed.
+const hidden = "another run of this commit failed it, and this one did not"
 
 // rate returns in how many of the complete runs that are known, this one
 // included, what an entry covers failed.
@@ -208,13 +240,15 @@ func (j *judge) failedOnce(exps []Expectation) {
 				continue
 			}
 			f.Offset = 0 // of the other's log
-			f.Class, f.Rule, f.Why = Flaky, "", "another run of this commit failed it, and this one did not"
-			e := j.cover(exps, f).best
-			if e != nil && e.Outcome != "flaky" {
-				continue
-			}
-			if e != nil {
-				if failed, runs := j.rate(e, f); !e.tooOften(failed-1, runs) { // rate counts this run as failed
+			f.Class, f.Rule, f.Why = Flaky, "", hidden
+			if e := j.cover(exps, f).best; e != nil {
+				failed, runs := j.rate(e, f)
+				switch why := j.refusal(e, f); {
+				case why != "":
+					f.Why += ": " + why
+				case e.Outcome != "flaky":
+					continue
+				case !e.tooOften(failed-1, runs): // rate counts this run as failed
 					f.Rule = e.ID
 				}
 			}

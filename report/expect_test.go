@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -262,6 +263,71 @@ func TestBudget(t *testing.T) {
 			checkVerdict(t, g, tt.want, tt.has)
 		})
 	}
+}
+
+// TestARetryMakesNoRoomInAnEntry: what an entry did not cover at a commit, it does
+// not cover when fewer fail there, or when it fails again among fewer.
+func TestARetryMakesNoRoomInAnEntry(t *testing.T) {
+	loose := strings.Replace(entry, "outcome: fails", "strict: false\n  outcome: fails", 1)
+	flaky := strings.Replace(entry, "outcome: fails", "max_rate: 0.5\n  outcome: flaky", 1)
+	wider := strings.Replace(loose, "outcome:", "budget: 2\n  outcome:", 1)
+	outlived := strings.Replace(flaky, "2026-12-01", testNow.Format(time.DateOnly), 1)
+	passes := one(FileResult{}, opened+okFirst+okSecond+passed)
+	only := strings.NewReplacer("returned 2 (wstat 512, 0x200)", "returned 1 (wstat 256, 0x100)", "Failed 2/3", "Failed 1/3", "Wstat: 512 (exited 2)", "Wstat: 256 (exited 1)",
+		"Failed: 2", "Failed: 1", "Failed tests:  1-2", "Failed test:  1", "status: 2", "status: 1")
+	first := one(FileResult{Exit: 1}, only.Replace(strings.Replace(two, "not ok 2", "ok 2", 1)))
+	second := one(FileResult{Exit: 1}, only.Replace(strings.Replace(two, "not ok 1", "ok 1", 1)))
+	for _, tt := range []struct {
+		name        string
+		then, again string // the entry when all failed, and when it was tried again
+		in          Evidence
+		want        Verdict
+		has         string
+	}{
+		{"what was one more than the budget and passes now is flaky and fails", loose, loose, passes, Fail, "flaky assert"},
+		{"so it is beside the one that was covered", loose, loose, first, Fail, "flaky assert"},
+		{"when it fails alone it is new as it was", loose, loose, second, Fail, "new assert"},
+		{"a rate excuses it no more than its budget does", flaky, flaky, passes, Fail, "flaky assert"},
+		{"nor when it fails alone", flaky, flaky, second, Fail, "new assert"},
+		{"a budget that was made wider covers it", loose, wider, second, Known, "expected assert"},
+		{"also where it passes", loose, wider, passes, Pass, ""},
+		{"an entry that had expired and was renewed covers as one that is new", outlived, flaky, passes, Known, "flaky assert"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			read := func(text string) []Expectation {
+				exps, err := ReadExpectations("e.yaml", []byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return exps
+			}
+			opts := JudgeOptions{Now: testNow, Same: []GoalResult{stored(t, Judge(one(FileResult{Exit: 2}, two), read(tt.then), JudgeOptions{Now: testNow}))}}
+			second := Judge(tt.in, read(tt.again), opts)
+			checkVerdict(t, second, tt.want, tt.has)
+			opts.Same = append([]GoalResult{stored(t, second)}, opts.Same...)
+			checkVerdict(t, Judge(tt.in, read(tt.again), opts), tt.want, tt.has)
+			if tt.want == Fail {
+				opts.Same = opts.Same[:1]
+				third := Judge(tt.in, read(tt.again), opts)
+				if third.Verdict != Fail {
+					t.Errorf("%s when the first result is forgotten: %v", third.Verdict, third.Why)
+				}
+			}
+		})
+	}
+}
+
+// stored is a result as the next run finds it.
+func stored(t *testing.T, g GoalResult) (back GoalResult) {
+	t.Helper()
+	raw, err := json.Marshal(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &back); err != nil {
+		t.Fatal(err)
+	}
+	return back
 }
 
 func TestRateOfFlaky(t *testing.T) {
