@@ -51,6 +51,8 @@ type Server struct {
 	// Fault is asked before an action is taken and after; an error cuts the connection,
 	// as if the answer had been lost.
 	Fault func(action string, after bool) error
+	// Silent says which actions get no answer: the caller waits until it gives up.
+	Silent func(action string) bool
 	// Booted and Ended are told of each instance that starts or ends, without a lock held.
 	Booted, Ended func(Instance)
 
@@ -234,6 +236,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	action := form.Get("Action")
+	if s.Silent != nil && s.Silent(action) {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	}
 	answer, booted, fail := s.serve(action, form)
 	s.tell()
 	if fail == errCut {

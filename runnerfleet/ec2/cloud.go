@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
@@ -44,7 +46,9 @@ type Config struct {
 	// Rates replace AWS's published request limits, by operation, where an account has others.
 	Rates map[string]Rate
 	HTTP  *http.Client // nil: the SDK's own
-	Log   *slog.Logger
+	// AnswerWithin is how long AWS has for an answer before it is asked again; 0: a minute.
+	AnswerWithin time.Duration
+	Log          *slog.Logger
 }
 
 // Notes remembers words until their time is over, across restarts.
@@ -119,7 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	sdk, err := account(ctx, cfg.Rates)
+	sdk, err := account(ctx, cfg.Rates, cfg.AnswerWithin)
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +139,15 @@ func Open(ctx context.Context, cfg Config) (*Cloud, error) {
 	return c, nil
 }
 
+// answering bounds each attempt of a call: the SDK itself waits for ever for the answer to
+// what a server has accepted. What is asked again has no second effect: launches carry tokens.
+func answering(within time.Duration) config.LoadOptionsFunc {
+	return config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(cmp.Or(within, time.Minute)))
+}
+
 // account reads where AWS is and who we are.
-func account(ctx context.Context, rates map[string]Rate) (aws.Config, error) {
-	sdk, err := config.LoadDefaultConfig(ctx)
+func account(ctx context.Context, rates map[string]Rate, within time.Duration) (aws.Config, error) {
+	sdk, err := config.LoadDefaultConfig(ctx, answering(within))
 	if err != nil {
 		return sdk, fmt.Errorf("load AWS configuration: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 // the environment by which every AWS tool knows its credentials. They last an
 // hour; nothing is stored.
 func SignIn(ctx context.Context, role, session, statement string) (environ map[string]string, err error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	cfg, err := config.LoadDefaultConfig(ctx, answering(0), config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}

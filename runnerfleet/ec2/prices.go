@@ -42,7 +42,7 @@ type Price struct {
 // environment or its profile names. It needs no right but pricing:GetProducts
 // and ec2:DescribeSpotPriceHistory; ctx bounds how long it takes.
 func AskPrice(ctx context.Context, instanceType string) (Price, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion(homeRegion), config.WithRetryMaxAttempts(2))
+	cfg, err := config.LoadDefaultConfig(ctx, answering(0), config.WithDefaultRegion(homeRegion), config.WithRetryMaxAttempts(2))
 	if err != nil {
 		return Price{}, fmt.Errorf("load AWS configuration: %w", err)
 	}

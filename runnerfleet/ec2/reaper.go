@@ -27,7 +27,7 @@ type Reaper struct {
 
 // OpenReaper returns the reaper of a fleet.
 func OpenReaper(ctx context.Context, fleet string) (*Reaper, error) {
-	sdk, err := account(ctx, nil)
+	sdk, err := account(ctx, nil, 0)
 	if err != nil {
 		return nil, err
 	}
