@@ -338,8 +338,9 @@ func (p *pass) launch(ctx context.Context, l Launch) error {
 	if err != nil {
 		return p.refused(ctx, err)
 	}
+	// By now, and not since the pass began: from here on the list may lag.
 	_, err = p.update(ctx, func(in *Instance) bool {
-		return in.advance(event{kind: launched, cloudID: cloudID}, p.now)
+		return in.advance(event{kind: launched, cloudID: cloudID}, wall(p.Now))
 	})
 	return err
 }
@@ -354,7 +355,7 @@ func (p *pass) refused(ctx context.Context, err error) error {
 	case errors.Is(err, ErrRejected):
 		e.kind, e.reason = rejected, printable(reasonNoLaunch+": "+err.Error())
 	}
-	in, uerr := p.update(ctx, func(in *Instance) bool { return in.advance(e, p.now) })
+	in, uerr := p.update(ctx, func(in *Instance) bool { return in.advance(e, wall(p.Now)) })
 	if uerr == nil && e.kind == rejected && in.Owed {
 		uerr = p.lose(ctx, in)
 	}
