@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ortest/ortest/plan"
+	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/html"
 )
@@ -110,9 +112,13 @@ func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.Goal
 	if err != nil {
 		return nil, err
 	}
+	c, err := b.catalogOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	var all []report.GoalResult
 	for _, o := range runs {
-		if o.ID == r.ID || o.Repeat > 0 || o.Head != r.Head || !sameOptions(o, r) || !maps.Equal(o.Commits, r.Commits) || !slices.Contains(o.goals(), goal) {
+		if o.ID == r.ID || o.Repeat > 0 || o.Head != r.Head || !sameOptions(o, r) || !slices.Contains(o.goals(), goal) || !samePins(c, o, r, goal) {
 			continue
 		}
 		kept, err := b.Store.Results(ctx, o.ID)
@@ -129,6 +135,22 @@ func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.Goal
 		all = append(all, *g)
 	}
 	return all, nil
+}
+
+// samePins reports whether two runs of one head took what a goal tests and builds
+// with at the same commits. What other goals of theirs took does not matter.
+func samePins(c *catalog.Catalog, a, b Run, goal string) bool {
+	g, err := plan.ParseGoal(goal)
+	p, ok := c.Project(g.Project)
+	if err != nil || !ok {
+		return maps.Equal(a.Commits, b.Commits)
+	}
+	for _, s := range sources(p) {
+		if a.pinned(s) != b.pinned(s) {
+			return false
+		}
+	}
+	return true
 }
 
 // heldBack says why a goal was never started, or "".

@@ -3,8 +3,10 @@ package bot
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"testing"
 
+	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
 )
 
@@ -16,13 +18,24 @@ type runsOfOne struct {
 
 func (s runsOfOne) Runs(context.Context, Repo, int) ([]Run, error) { return s.runs, nil }
 func (s runsOfOne) Results(_ context.Context, id string) (map[string]json.RawMessage, error) {
-	raw, err := json.Marshal(report.GoalResult{Goal: "t-hello", Verdict: report.Pass, Why: []string{id}})
-	return map[string]json.RawMessage{"t-hello": raw}, err
+	raw, err := json.Marshal(report.GoalResult{Goal: "t-ngx_echo", Verdict: report.Pass, Why: []string{id}})
+	return map[string]json.RawMessage{"t-ngx_echo": raw}, err
 }
 
 func TestEarlierRunsOfTheSameCommits(t *testing.T) {
-	now := endedRun(0)
-	now.ID, now.Head = "9", "b"
+	c, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := pinning("t-ngx_echo")
+	now.ID, now.Catalog = "9", c.Revision
+	now.Commits = map[string]string{"openresty/test-nginx": "a", "openresty/luajit2@v2.1-agentzh": "a"}
+	pinned := func(pin, sha string) func(*Run) {
+		return func(r *Run) {
+			r.Commits = maps.Clone(r.Commits)
+			r.Commits[pin] = sha
+		}
+	}
 	for _, tt := range []struct {
 		name   string
 		change func(*Run)
@@ -33,14 +46,18 @@ func TestEarlierRunsOfTheSameCommits(t *testing.T) {
 		{"the run itself does not", func(r *Run) { r.ID = "9" }, 0},
 		{"one of another head does not", func(r *Run) { r.Head = "a" }, 0},
 		{"one on another nginx does not", func(r *Run) { r.Plan.Options.Nginx = "1.27.1" }, 0},
-		{"one with other commits beside it does not", func(r *Run) { r.Commits = map[string]string{"o/n": "c"} }, 0},
+		{"one with another commit of what the goal builds with does not", pinned("openresty/test-nginx", "c"), 0},
+		{"one with another commit of a branch of it does not", pinned("openresty/luajit2@v2.1-agentzh", "c"), 0},
+		{"one with more goals, whose sources this run lacks, counts", pinned("openresty/lua-resty-redis", "c"), 1},
+		{"one whose commits nobody fixed does not", func(r *Run) { r.Commits = nil }, 0},
 		{"one without the goal does not", func(r *Run) { r.Pieces = nil }, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			old := now
 			old.ID = "8"
 			tt.change(&old)
-			got, err := (&Bot{Store: runsOfOne{runs: []Run{old}}}).sameCommit(t.Context(), now, "t-hello")
+			b := &Bot{Store: runsOfOne{runs: []Run{old}}, Catalog: func() *catalog.Catalog { return c }}
+			got, err := b.sameCommit(t.Context(), now, "t-ngx_echo")
 			if err != nil || len(got) != tt.want {
 				t.Errorf("%d results, %v; want %d", len(got), err, tt.want)
 			}

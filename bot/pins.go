@@ -42,6 +42,11 @@ func leg(c *catalog.Catalog, r Run, p Piece) workflows.Piece {
 // under is the source that a project's own repository is.
 func under(p plan.Project) recipe.Source { return recipe.Source{Name: p.Name, Repo: p.Repo} }
 
+// sources are all that a project's goals take: its own repository, and what they build with.
+func sources(p plan.Project) []recipe.Source {
+	return append([]recipe.Source{under(p)}, p.Recipe.Sources...)
+}
+
 // pinned is the commit at which the run takes a source: of the pull request's
 // own repository the one under test, wherever it is needed.
 func (r *Run) pinned(s recipe.Source) string {
@@ -78,7 +83,7 @@ func (b *Bot) fixCommits(ctx context.Context, r Run) error {
 		if !ok {
 			continue
 		}
-		for _, s := range append([]recipe.Source{under(project)}, project.Recipe.Sources...) {
+		for _, s := range sources(project) {
 			if _, known := commits[s.Pin()]; known || strings.EqualFold(s.Slug(), r.Repo.String()) {
 				continue
 			}
