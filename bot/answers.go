@@ -119,7 +119,7 @@ func (b *Bot) postFirst(ctx context.Context, a *Answer, body string) (found bool
 			return false, err
 		}
 	}
-	a.Posted = id
+	a.Posted, a.PostedAt = id, b.Now()
 	return found, nil
 }
 

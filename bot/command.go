@@ -53,7 +53,7 @@ var verbs = []verbDoc{
 	{verb: verbRetry, use: "retry [failed|GOAL…]", does: "run again what failed, or these goals, on the same commit; the results are merged", most: -1},
 	{verb: verbWhy, use: "why [GOAL]", does: "show how the newest run came about and what was decided since, or a goal's attempts", most: 1},
 	{verb: verbApprove, use: "approve SHA", does: "let anybody's commands run this commit, the pull request's head; starts what waits for it", writes: true, most: 1, least: 1},
-	{verb: verbConfirm, use: "confirm", does: "start what was over the budget, or the stages that the one before held up", writes: true},
+	{verb: verbConfirm, use: "confirm", does: "start what was over the budget, or the stages that the one before held up: what you asked for, or the only thing that waits", writes: true},
 	{verb: verbRollback, use: "rollback REV", does: "put an earlier revision of the catalog in force; for people who maintain the repository that it comes from", most: 1, least: 1},
 	{verb: verbHelp, use: "help", does: "show this"},
 }

@@ -32,7 +32,8 @@ type Answer struct {
 	Cancels    []cancel `json:"cancels,omitempty"` // what must be gone before the last word
 	Posted     int64    `json:"posted"`            // comment id; 0 until posted, -1 when GitHub takes none
 
-	At time.Time `json:"at"` // when the command was written
+	At       time.Time `json:"at"`                 // when the command was written
+	PostedAt time.Time `json:"posted_at,omitzero"` // when GitHub was seen to show it
 }
 
 // Owed reports whether GitHub does not show all of the answer yet.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -136,60 +135,15 @@ func (b *Bot) decideApprove(ctx context.Context, c comment, prefix string) error
 	if err := b.Store.AddApproval(ctx, c.Repo, c.Number, Head{SHA: at.Head, At: c.At}, c.Sender); err != nil {
 		return err
 	}
-	o, name, err := b.offer(ctx, c, at.Head, verbApprove)
+	all, err := b.waiting(ctx, c, at.Head, verbApprove)
 	if err != nil {
 		return err
 	}
-	if o == nil {
+	if len(all) == 0 {
 		return b.answer(ctx, c, understood(fmt.Sprintf("%s is approved: anybody's commands may run it. No command waits for that.", code(at.Head))))
 	}
-	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: c.Sender, grants: name}
+	o := all[0]
+	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: c.Sender, grants: o.name}
 	s.say("%s approved the commit that %s asked to run", c.Sender, o.Author)
 	return b.start(ctx, c, s)
 }
-
-// decideConfirm starts what was offered last: a request over the budget, or
-// the stages that were held up.
-func (b *Bot) decideConfirm(ctx context.Context, c comment) error {
-	at, ok, err := b.fix(ctx, c)
-	if err != nil || !ok {
-		return err
-	}
-	o, name, err := b.offer(ctx, c, at.Head, verbConfirm)
-	if err != nil {
-		return err
-	}
-	if o == nil {
-		return b.answer(ctx, c, refusal("nothing on this pull request waits to be confirmed for its head "+code(at.Head)))
-	}
-	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: c.Sender, grants: name, confirmed: true}
-	s.say("%s confirmed it", c.Sender)
-	return b.start(ctx, c, s)
-}
-
-// offer returns the newest thing that waits for a word about a head, and the
-// answer's name that a run has when it was granted; nil when nothing waits.
-func (b *Bot) offer(ctx context.Context, c comment, head string, wants verb) (o *offer, name string, err error) {
-	runs, err := b.Store.Runs(ctx, c.Repo, c.Number)
-	if err != nil {
-		return nil, "", err
-	}
-	answers, err := b.Store.Answers(ctx, c.Repo, c.Number)
-	if err != nil {
-		return nil, "", err
-	}
-	if wants == verbConfirm && len(runs) > 0 && !runs[0].live() && runs[0].Head == head {
-		if held := runs[0].held(); len(held) > 0 {
-			return &offer{Words: runs[0].Words, Goals: held, Of: runs[0].ID, Head: head, Author: c.Sender, Wants: wants}, "", nil
-		}
-	}
-	for _, a := range answers {
-		granted := slices.ContainsFunc(runs, func(r Run) bool { return r.Grants == a.name() })
-		if a.Offer != nil && a.Offer.Wants == wants && a.Offer.Head == head && !granted && !a.At.After(c.At) {
-			return a.Offer, a.name(), nil
-		}
-	}
-	return nil, "", nil
-}
-
-func (a Answer) name() string { return fmt.Sprintf("%s/%d/%d", a.Place, a.Comment, a.Index) }
