@@ -295,9 +295,23 @@ func (r *Releases) again(ctx context.Context, p pressed, t Table, wanted func(Ro
 		for _, w := range rows {
 			req.Targets = append(req.Targets, w.Goal)
 		}
-		errs = append(errs, r.begin(ctx, p.start(), req, [][]plan.Goal{goalsOf(rows)}))
+		s := p.start()
+		s.of = t.before(at)
+		errs = append(errs, r.begin(ctx, s, req, [][]plan.Goal{goalsOf(rows)}))
 	}
 	return errors.Join(errs...)
+}
+
+// before returns the head's newest run on a cell that has fixed the commits of what it
+// builds with, or "". What is tested again takes the same: with others a failure that
+// comes and goes would be forgotten.
+func (t Table) before(at cell) string {
+	for _, o := range t.runs {
+		if o.Head == t.Head && o.at() == at && o.Commits != nil {
+			return o.ID
+		}
+	}
+	return ""
 }
 
 // asked is the core as the rule writes it, which may be "" for the newest.

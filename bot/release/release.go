@@ -323,7 +323,7 @@ type start struct {
 	why  string // a sentence's end
 	key  string // what makes it this run and no other
 	by   string // who asked
-	of   string // run whose other results count too
+	of   string // run whose other results count too, and whose commits of other repositories it takes; "": none
 }
 
 // begin stores a run. It is the bot's from then on.

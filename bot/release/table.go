@@ -137,6 +137,9 @@ func (r *Releases) take(ctx context.Context, t *Table, o tested) error {
 	}
 	held := heldGoals(o.Run)
 	for _, g := range view.Goals {
+		if !slices.ContainsFunc(o.Pieces, func(p bot.Piece) bool { return p.Goal.String() == g.Goal }) {
+			continue // of a run before: that one fills its row
+		}
 		for i := range t.Rows {
 			if w := &t.Rows[i]; w.Goal == g.Goal && open(i) {
 				if o.Head == t.Head && w.State == "" {

@@ -1,9 +1,11 @@
 package release
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/ortest/ortest/bot"
+	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
 )
@@ -85,6 +87,50 @@ func TestWhatARunLeavesInTheTable(t *testing.T) {
 			}
 			if row := got.Rows[0]; row.Verdict+" of "+row.Run != tt.want || got.State != tt.state {
 				t.Errorf("%s of %s, %s; want %s, %s", row.Verdict, row.Run, got.State, tt.want, tt.state)
+			}
+		})
+	}
+}
+
+// TestAButtonGoesOnFromTheHeadsRun has a head where t-hello failed, so that tv-hello was
+// held, and a run after it.
+func TestAButtonGoesOnFromTheHeadsRun(t *testing.T) {
+	c := bundling(t, "1.27.1: [1.27.1.1]\n1.29.2: [1.29.2.1]\n")
+	pins := map[string]string{"openresty/test-nginx": "c"}
+	ours, other := plan.Plan{}, plan.Plan{Options: plan.Options{Nginx: "1.27.1"}}
+	for _, tt := range []struct {
+		name   string
+		first  bot.Run
+		then   bot.Run
+		button string
+		of     string
+		goal   string
+	}{
+		{"what is bad takes the commits of the newest run", bot.Run{Head: "b", Commits: pins, Plan: ours},
+			bot.Run{Head: "b", Of: "1", Commits: pins, Plan: ours}, refreshStale, "2", "t-hello"},
+		{"and so does a stage that was held", bot.Run{Head: "b", Commits: pins, Plan: ours},
+			bot.Run{Head: "b", Of: "1", Commits: pins, Plan: ours}, startStage, "2", "tv-hello"},
+		{"not those of a run that ended before it had fixed them", bot.Run{Head: "b", Commits: pins, Plan: ours},
+			bot.Run{Head: "b", Plan: ours}, refreshStale, "1", "t-hello"},
+		{"not those of a run on another core", bot.Run{Head: "b", Commits: pins, Plan: ours},
+			bot.Run{Head: "b", Commits: pins, Plan: other}, refreshStale, "1", "t-hello"},
+		{"none where no run of the head has fixed them", bot.Run{Head: "b", Plan: ours},
+			bot.Run{Head: "b", Plan: ours}, refreshStale, "", "t-hello"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := new(shelf)
+			r, _ := released(s, &c)
+			over(s, tt.first, map[string]report.Verdict{"t-hello": report.Fail, "tv-hello": "held"})
+			over(s, tt.then, map[string]report.Verdict{"t-hello": report.Fail})
+			rule, ref := Rule{Branches: []string{"release-*"}, Targets: []string{"t-hello", "tv-hello"}}, Ref{Name: "release-1.x", Head: "b"}
+			p := pressed{bot.ButtonEvent{Repo: repo, Head: "b", Action: tt.button, Sender: "ada"}, "guid", ref}
+			if why, err := r.obey(t.Context(), p, rule); err != nil || why != "" {
+				t.Fatalf("refused %q, error %v", why, err)
+			}
+			o := s.runs[0]
+			_, goals, _ := strings.Cut(strings.Join(o.Words, " "), "--all-at-once ")
+			if len(s.runs) != 3 || o.Of != tt.of || goals != tt.goal {
+				t.Errorf("%d runs, the newest of %q with %q; want one more, of %q with %s", len(s.runs), o.Of, goals, tt.of, tt.goal)
 			}
 		})
 	}

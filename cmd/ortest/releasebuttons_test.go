@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 
@@ -43,7 +44,9 @@ func TestTheButtonsOfARelease(t *testing.T) {
 	}
 	p.releaseIs(t, head, "failure", "bad")
 	p.pressRelease(t, head, "release_refresh", demoMaintainer)
-	p.run(t, 3)
+	if r := p.run(t, 3); r.Of != "2" || !maps.Equal(r.Commits, p.runs(t)[1].Commits) {
+		t.Errorf("what is bad is tested again by %+v", r)
+	}
 	p.releaseIs(t, head, "failure", "bad")
 	if err := p.gh.RequestAction(p.checkOf(t, head, "ortest / t-hello").ID, "rerun_new", demoMaintainer); err != nil {
 		t.Fatal(err)
