@@ -13,6 +13,7 @@ import (
 type About struct {
 	Slug               string
 	Installations      int
+	Accounts           []string      // on which it is installed and not suspended
 	Skew               time.Duration // our clock less GitHub's
 	MissingPermissions []string      // name:level
 	MissingToPropose   []string      // what only proposed expectations need
@@ -60,7 +61,25 @@ func (f *Forge) About(ctx context.Context) (About, error) {
 		return a, wrap(err, "read the App's webhook")
 	}
 	a.WebhookURL = hook.GetURL()
+	installs, err := installations(ctx, client)
+	if err != nil {
+		return a, err
+	}
+	for _, in := range installs {
+		a.Accounts = append(a.Accounts, in.GetAccount().GetLogin())
+	}
 	return a, f.newest(ctx, client, &a)
+}
+
+// installations returns where the App is installed and not suspended.
+func installations(ctx context.Context, client *gh.Client) ([]*gh.Installation, error) {
+	all, err := pages(func(page int) ([]*gh.Installation, *gh.Response, error) {
+		return client.Apps.ListInstallations(ctx, &gh.ListOptions{Page: page, PerPage: perPage})
+	})
+	if err != nil {
+		return nil, wrap(err, "list installations")
+	}
+	return slices.DeleteFunc(all, func(in *gh.Installation) bool { return in.SuspendedAt != nil }), nil
 }
 
 func (f *Forge) newest(ctx context.Context, client *gh.Client, a *About) error {

@@ -35,6 +35,9 @@ type Config struct {
 	// RunnerGroup is the id of the group that minted runners join; 0 means 1,
 	// the default group.
 	RunnerGroup int64
+	// Owners are the accounts that are served, in any case; none: each that has
+	// installed the App.
+	Owners []string
 	// Redeliver is the wait after a delivery's first failure, before it is asked
 	// for again; a minute when zero. It doubles with each.
 	Redeliver time.Duration

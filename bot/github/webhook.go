@@ -1,16 +1,19 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,11 +45,12 @@ func Verify(secrets [][]byte, header string, body []byte) bool {
 }
 
 // Webhook is where GitHub sends events. It answers 202 once a delivery is
-// stored, 200 when it was stored and processed before, and an error code for
-// anything that is not stored, so that GitHub shows it as failed. All fields
-// are required.
+// stored, 200 when it was stored and processed before or is of an account that
+// is not served, and an error code for anything else that is not stored, so
+// that GitHub shows it as failed. All fields but Owners are required.
 type Webhook struct {
 	Secrets    [][]byte // one, or two while it is changed
+	Owners     []string // as Config has them
 	Deliveries interface {
 		AddDelivery(ctx context.Context, d bot.Delivery) (fresh bool, err error)
 	}
@@ -83,6 +87,11 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, why, http.StatusBadRequest)
 		return
 	}
+	if who := stranger(h.Owners, body); who != "" {
+		h.Log.Debug("webhook ignored", "delivery", guid, "event", event, "owner", who)
+		_, _ = fmt.Fprintf(w, "ignored: github.owners of this bot's configuration does not name %q\n", who) // for whoever looks at GitHub's list
+		return
+	}
 	fresh, err := h.Deliveries.AddDelivery(r.Context(), bot.Delivery{GUID: guid, Event: event, Payload: body, ReceivedAt: h.Now()})
 	if err != nil {
 		h.Log.Error("webhook could not be stored", "delivery", guid, "err", err)
@@ -112,6 +121,38 @@ func malformed(r *http.Request, body []byte, guid, event string) string {
 		return "payload is not JSON"
 	}
 	return ""
+}
+
+// stranger returns the account that a webhook is of when owners do not name it.
+// What names no account, such as a ping, is of no repository either, and nothing
+// comes of it.
+func stranger(owners []string, body []byte) string {
+	if len(owners) == 0 {
+		return ""
+	}
+	var p struct {
+		Repository struct {
+			Owner struct {
+				Login string `json:"login"`
+				Name  string `json:"name"` // as Pushed has it
+			} `json:"owner"`
+		} `json:"repository"`
+		Organization account `json:"organization"`
+		Installation struct {
+			Account account `json:"account"`
+		} `json:"installation"`
+	}
+	_ = json.Unmarshal(body, &p) // of another form it names no account, and the decoder says so
+	who := cmp.Or(p.Repository.Owner.Login, p.Repository.Owner.Name, p.Organization.Login, p.Installation.Account.Login)
+	if who == "" || serves(owners, who) {
+		return ""
+	}
+	return who
+}
+
+// serves reports whether owners name an account; where there are none, each is served.
+func serves(owners []string, login string) bool {
+	return len(owners) == 0 || slices.ContainsFunc(owners, func(o string) bool { return strings.EqualFold(o, login) })
 }
 
 // word reports whether s is short and made of letters, digits, - and _.

@@ -87,14 +87,17 @@ func TestWebhook(t *testing.T) {
 	full[maxPayload-1] = '"' // exactly the limit, and one byte more
 	stored := bot.Delivery{GUID: "72d3162e-cc78-11e3-81ab-4c9367dc0958", Event: "ping", Payload: body, ReceivedAt: now}
 	none := func(http.Header) {}
+	of, ours := func(payload string) []byte { return []byte(payload) }, []string{"openresty", "calio"}
 	for _, tt := range []struct {
 		name   string
 		method string
 		body   []byte
 		change func(http.Header)
 		shelf  shelf
+		owners []string
 		code   int
 		stored bool
+		says   string // in the answer
 	}{
 		{name: "a signed delivery is stored and accepted", body: body, change: none, code: 202, stored: true},
 		{name: "the media type may have a parameter", body: body, change: func(h http.Header) { h.Set("Content-Type", "application/json; charset=utf-8") }, code: 202, stored: true},
@@ -110,12 +113,25 @@ func TestWebhook(t *testing.T) {
 		{name: "no event", body: body, change: func(h http.Header) { h.Del("X-GitHub-Event") }, code: 400},
 		{name: "a form", body: body, change: func(h http.Header) { h.Set("Content-Type", "application/x-www-form-urlencoded") }, code: 400},
 		{name: "a payload that is not JSON", body: body[:9], change: none, code: 400},
+		{name: "without owners everybody is served", body: of(`{"repository":{"owner":{"login":"eve"}}}`), change: none, code: 202, stored: true},
+		{name: "an owner that is named is served, whatever the case", body: of(`{"repository":{"owner":{"login":"OpenResty"}}}`), change: none, owners: ours, code: 202, stored: true},
+		{name: "the last of several owners is served", body: of(`{"repository":{"owner":{"login":"calio"}}}`), change: none, owners: ours, code: 202, stored: true},
+		{name: "a repository of somebody else is ignored", body: of(`{"repository":{"owner":{"login":"eve"}}}`), change: none, owners: ours, code: 200, says: `ignored: github.owners of this bot's configuration does not name "eve"`},
+		{name: "a name that only begins like an owner's is somebody else's", body: of(`{"repository":{"owner":{"login":"openresty2"}}}`), change: none, owners: ours, code: 200, says: "ignored:"},
+		{name: "a push that names its owner in the other way is ignored", body: of(`{"repository":{"owner":{"name":"eve"}}}`), change: none, owners: ours, code: 200, says: "ignored:"},
+		{name: "the repository's owner counts, not who did something or what came from a fork", body: of(`{"repository":{"owner":{"login":"eve"}},"organization":{"login":"openresty"},"sender":{"login":"calio"}}`), change: none, owners: ours, code: 200, says: "ignored:"},
+		{name: "an organization of somebody else is ignored", body: of(`{"organization":{"login":"eve"}}`), change: none, owners: ours, code: 200, says: "ignored:"},
+		{name: "an installation of somebody else is ignored", body: of(`{"installation":{"id":7,"account":{"login":"eve"}}}`), change: none, owners: ours, code: 200, says: "ignored:"},
+		{name: "an installation of an owner is served", body: of(`{"installation":{"id":7,"account":{"login":"openresty"}}}`), change: none, owners: ours, code: 202, stored: true},
+		{name: "what is of no account is taken", body: body, change: none, owners: ours, code: 202, stored: true},
+		{name: "a field of another form hides no owner", body: of(`{"organization":7,"repository":{"owner":{"login":"eve"}}}`), change: none, owners: ours, code: 200, says: "ignored:"},
+		{name: "the signature comes before the owner", body: of(`{"repository":{"owner":{"login":"eve"}}}`), change: func(h http.Header) { h.Del("X-Hub-Signature-256") }, owners: ours, code: 401},
 		{name: "a payload of exactly the limit", body: full[:maxPayload], change: none, code: 202, stored: true},
 		{name: "a payload of one byte more", body: full, change: none, code: 413},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tt.shelf
-			h := &Webhook{Secrets: [][]byte{[]byte("s")}, Deliveries: &s, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+			h := &Webhook{Secrets: [][]byte{[]byte("s")}, Owners: tt.owners, Deliveries: &s, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
 			method := tt.method
 			if method == "" {
 				method = "POST"
@@ -128,7 +144,7 @@ func TestWebhook(t *testing.T) {
 			tt.change(req.Header)
 			rec := httptest.NewRecorder()
 			h.ServeHTTP(rec, req)
-			if rec.Code != tt.code {
+			if rec.Code != tt.code || !strings.Contains(rec.Body.String(), tt.says) {
 				t.Errorf("code %d, want %d: %s", rec.Code, tt.code, rec.Body)
 			}
 			var want []bot.Delivery
