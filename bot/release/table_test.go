@@ -3,6 +3,7 @@ package release
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ortest/ortest/bot"
 	"github.com/ortest/ortest/plan"
@@ -131,6 +132,40 @@ func TestAButtonGoesOnFromTheHeadsRun(t *testing.T) {
 			_, goals, _ := strings.Cut(strings.Join(o.Words, " "), "--all-at-once ")
 			if len(s.runs) != 3 || o.Of != tt.of || goals != tt.goal {
 				t.Errorf("%d runs, the newest of %q with %q; want one more, of %q with %s", len(s.runs), o.Of, goals, tt.of, tt.goal)
+			}
+		})
+	}
+}
+
+// TestAnOverride is pressed where t-hello failed, tv-hello was held and th-hello has no
+// result. What it comes to is seen at a later commit.
+func TestAnOverride(t *testing.T) {
+	c := bundling(t, "1.29.2: [1.29.2.1]\n")
+	type verdicts = map[string]report.Verdict
+	for _, tt := range []struct {
+		name  string
+		after time.Duration
+		then  verdicts
+		state string
+	}{
+		{"what failed, or was held, is let pass at later commits", time.Hour - 1, verdicts{"t-hello": report.Fail, "tv-hello": "held", "th-hello": report.Pass}, "good"},
+		{"exactly at its end it is not", time.Hour, verdicts{"t-hello": report.Fail, "tv-hello": report.Pass, "th-hello": report.Pass}, "bad"},
+		{"what had no result when it was pressed may not fail", 0, verdicts{"t-hello": report.Pass, "tv-hello": report.Pass, "th-hello": report.Fail}, "bad"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := new(shelf)
+			r, _ := released(s, &c)
+			over(s, bot.Run{Head: "b"}, verdicts{"t-hello": report.Fail, "tv-hello": "held"})
+			rule := Rule{Branches: []string{"release-*"}, Targets: []string{"t-hello", "tv-hello", "th-hello"}, Override: time.Hour}
+			p := pressed{bot.ButtonEvent{Repo: repo, Head: "b", Action: overrideFails, Sender: "ada"}, "guid", Ref{Name: "release-1.x", Head: "b"}}
+			if why, err := r.obey(t.Context(), p, rule); err != nil || why != "" {
+				t.Fatalf("refused %q, error %v", why, err)
+			}
+			over(s, bot.Run{Head: "c"}, tt.then)
+			r.Bot.Now = func() time.Time { return noon.Add(tt.after) }
+			got, err := r.table(t.Context(), repo, rule, Ref{Name: "release-1.x", Head: "c"})
+			if err != nil || got.State != tt.state {
+				t.Errorf("%s with %+v, error %v; want %s", got.State, got.Rows, err, tt.state)
 			}
 		})
 	}
