@@ -3,8 +3,9 @@
 // The goals are made ready one after another, and then their test files are
 // run from one queue, several at once in lanes of their own, the longest first.
 // A file that fails beside others is run once more when all others have ended,
-// and how it ends then counts. What has ended is written down at once: after a
-// kill the same goals continue with the files that are left.
+// and how it ends then counts; but a crash, a memory error or a leak that it shows
+// beside others counts, and it is not run again. What has ended is written down at
+// once: after a kill the same goals continue with the files that are left.
 package local
 
 import (

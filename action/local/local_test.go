@@ -162,6 +162,53 @@ func TestTheRunAloneCounts(t *testing.T) {
 	}
 }
 
+func TestWhatCompanyIsNotToBlameFor(t *testing.T) {
+	const covered = "known"
+	for _, tt := range []struct {
+		name     string
+		findings []report.Finding
+		want     bool
+	}{
+		{"an assertion that failed may be the others' fault", []report.Finding{{Kind: "assert", Class: report.New}}, false},
+		{"so may a time limit", []report.Finding{{Kind: "timeout", Class: report.New}}, false},
+		{"and a death by a signal", []report.Finding{{Kind: "signal", Class: report.NotRun}}, false},
+		{"a crash is the file's own", []report.Finding{{Kind: "crash", Class: report.New}}, true},
+		{"beside other failures too", []report.Finding{{Kind: "assert", Class: report.New}, {Kind: "crash", Class: report.New}}, true},
+		{"also one that the base branch has", []report.Finding{{Kind: "crash", Class: report.Old}}, true},
+		{"what valgrind finds is", []report.Finding{{Kind: "memcheck", Class: report.New}}, true},
+		{"what the address sanitizer finds is", []report.Finding{{Kind: "asan", Class: report.New}}, true},
+		{"what the leak sanitizer finds is", []report.Finding{{Kind: "lsan", Class: report.New}}, true},
+		{"undefined behaviour is", []report.Finding{{Kind: "ubsan", Class: report.New}}, true},
+		{"a leak is", []report.Finding{{Kind: "rss_leak", Class: report.New}}, true},
+		{"a leak check that says nothing is not", []report.Finding{{Kind: "rss_leak", Class: report.NotRun}}, false},
+		{"a crash that is expected is not", []report.Finding{{Kind: "assert", Class: report.New}, {Kind: "crash", Class: report.Expected, Rule: covered}}, false},
+		{"a flaky one within its rate is not", []report.Finding{{Kind: "assert", Class: report.New}, {Kind: "crash", Class: report.Flaky, Rule: covered}}, false},
+		{"a flaky one that no entry covers is", []report.Finding{{Kind: "crash", Class: report.Flaky}}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := itsOwn(report.GoalResult{Findings: tt.findings}); got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestACrashBesideOthersCounts: no run alone is made, whatever it would show.
+func TestACrashBesideOthersCounts(t *testing.T) {
+	cfg, s := config(t, project(t, map[string]string{"t/a.t": good, "t/b.t": good + "kill SEGV => $$; sleep 9;\n"}))
+	out, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := out.Goals[0]
+	if g.Result.Verdict != report.Fail || len(g.Beside) > 0 || !slices.Equal(ran(g), []string{"t/a.t", "t/b.t"}) {
+		t.Errorf("%s, %v ran, %d beside\n%s", g.Result.Verdict, ran(g), len(g.Beside), s.text.String())
+	}
+	if text := s.text.String(); strings.Contains(text, "run alone") || strings.Count(text, "t/b.t: fail") != 1 {
+		t.Errorf("it ran again:\n%s", text)
+	}
+}
+
 func TestAFileWithoutCompanyRunsOnce(t *testing.T) {
 	cfg, s := config(t, project(t, map[string]string{"t/a.t": "print qq{1..1\\nnot ok 1\\n};\n"}))
 	cfg.Jobs = 4

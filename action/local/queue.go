@@ -158,7 +158,7 @@ func (w *watch) several(ctx context.Context, files []*file, jobs int) ([]*file, 
 }
 
 // one runs a file and writes down how it ended. It is not good when it failed
-// beside others: then it is to be run alone.
+// beside others and they may be to blame: then it is to be run alone.
 func (w *watch) one(ctx context.Context, f *file, beside bool) (good bool, err error) {
 	log := new(buffer)
 	result, err := f.goal.suite.Test(ctx, f.test.Path, f.limit(), log)
@@ -170,12 +170,25 @@ func (w *watch) one(ctx context.Context, f *file, beside bool) (good bool, err e
 		return false, err
 	}
 	verdict := f.verdict(judged)
-	if beside && verdict != report.Pass && verdict != report.Known {
+	if beside && verdict != report.Pass && verdict != report.Known && !itsOwn(judged) {
 		w.failedBeside(f, result)
 		return false, f.goal.records.write(recordBeside, result, log.Bytes())
 	}
 	w.ended(f, result, verdict)
 	return true, f.goal.records.write(recordLast, result, log.Bytes())
+}
+
+// inside are the kinds of findings that no company is to blame for: at most it
+// brings out what is wrong all the same.
+var inside = []string{"crash", "memcheck", "asan", "lsan", "ubsan", "rss_leak"}
+
+// itsOwn reports whether a file that failed shows something of these kinds that
+// is not expected. How it ended then counts: a run alone that passes would hide it.
+func itsOwn(g report.GoalResult) bool {
+	return slices.ContainsFunc(g.Findings, func(f report.Finding) bool {
+		expected := f.Class == report.Expected || f.Class == report.Flaky && f.Rule != ""
+		return !expected && f.Class != report.NotRun && slices.Contains(inside, f.Kind)
+	})
 }
 
 // judge weighs one file as if it were the whole goal.
