@@ -67,7 +67,8 @@ func docOf(v verb) verbDoc {
 	return verbs[slices.IndexFunc(verbs, func(d verbDoc) bool { return d.verb == v })]
 }
 
-// shaPrefix is what approve takes: enough of a commit to be the only one.
+// shaPrefix is what may be meant as a commit. approve takes a whole one alone, and
+// answers a part with it.
 var shaPrefix = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
 // parseCommand splits a command line as a shell splits words, without any
@@ -105,7 +106,7 @@ func (d verbDoc) check(words []string) error {
 	case d.most > 0 && len(words) > d.most:
 		return fmt.Errorf("`%s` takes one word, but %s follows as well; write %s", d.verb, code(words[d.most]), code(Prefix+" "+d.use))
 	case d.verb == verbApprove && !shaPrefix.MatchString(words[0]):
-		return fmt.Errorf("%s is no commit; give 7 to 64 lower-case hex digits of the pull request's head", code(words[0]))
+		return fmt.Errorf("%s is no commit; give all hex digits of the pull request's head, in lower case", code(words[0]))
 	}
 	return nil
 }

@@ -122,15 +122,15 @@ func (b *Bot) trusted(ctx context.Context, c comment, head string) (role, by, ho
 }
 
 // decideApprove lets anybody's commands run the head, and starts the newest
-// one that waits for that.
-func (b *Bot) decideApprove(ctx context.Context, c comment, prefix string) error {
+// one that waits for that. It takes the whole commit: two that begin alike are made in
+// no time, and one is pushed for the other just before the command.
+func (b *Bot) decideApprove(ctx context.Context, c comment, sha string) error {
 	at, ok, err := b.fix(ctx, c)
 	if err != nil || !ok {
 		return err
 	}
-	if !strings.HasPrefix(at.Head, prefix) {
-		return b.answer(ctx, c, refusal(fmt.Sprintf("%s is not the head of this pull request, which is %s. If you looked at that one, write:\n\n%s",
-			code(prefix), code(at.Head), fence(Prefix+" approve "+at.Head))))
+	if sha != at.Head {
+		return b.answer(ctx, c, b.notTheHead(c.Repo, sha, at.Head))
 	}
 	if err := b.Store.AddApproval(ctx, c.Repo, c.Number, Head{SHA: at.Head, At: c.At}, c.Sender); err != nil {
 		return err
@@ -146,4 +146,15 @@ func (b *Bot) decideApprove(ctx context.Context, c comment, prefix string) error
 	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: c.Sender, grants: o.name}
 	s.say("%s approved the commit that %s asked to run", c.Sender, o.Author)
 	return b.start(ctx, c, s)
+}
+
+// notTheHead refuses to approve a commit that is another one than the head, or only the
+// beginning of it, which is another one's as well.
+func (b *Bot) notTheHead(repo Repo, sha, head string) Answer {
+	why := "is not the head of this pull request, which is"
+	if strings.HasPrefix(head, sha) {
+		why = "is the beginning of many commits, and it takes all of the one that was read. The head is"
+	}
+	return refusal(fmt.Sprintf("%s %s %s. Look at [that commit](%s/%s/commit/%s) first: it may have been pushed since you read the pull request. If you let just that one run, write:\n\n%s",
+		code(sha), why, code(head), b.Server, repo, head, fence(Prefix+" approve "+head)))
 }

@@ -73,3 +73,32 @@ func TestWhatTakesAWordIsNotReadFromAnEditOfNobody(t *testing.T) {
 		})
 	}
 }
+
+// TestAnApprovalTakesAllOfTheHead: a commit that begins like another one is made in no time.
+func TestAnApprovalTakesAllOfTheHead(t *testing.T) {
+	for _, tt := range []struct {
+		name, head, takes string
+		approved          bool
+		says              string
+	}{
+		{name: "all 40 digits", head: strings.Repeat("b", 40), takes: strings.Repeat("b", 40), approved: true, says: "is approved"},
+		{name: "all 64 where commits have as many", head: strings.Repeat("b", 64), takes: strings.Repeat("b", 64), approved: true, says: "is approved"},
+		{name: "all but one are answered with the head, to be looked at", head: strings.Repeat("b", 40), takes: strings.Repeat("b", 39), says: "[that commit](https://github.com/o/n/commit/" + strings.Repeat("b", 40) + ") first"},
+		{name: "40 of 64 are the beginning of many", head: strings.Repeat("b", 64), takes: strings.Repeat("b", 40), says: "is the beginning of many commits"},
+		{name: "another commit is answered as well", head: strings.Repeat("b", 40), takes: strings.Repeat("a", 40), says: "is not the head"},
+		{name: "one digit more is another commit", head: strings.Repeat("b", 40), takes: strings.Repeat("b", 41), says: "is not the head"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &notary{desk: desk{meet: make(chan struct{}, 10)}}
+			b := guardedBot(t, &s.shelf, &guarded{pull: PullRequest{Number: 1, Open: true, Head: tt.head}})
+			b.Store, b.Server = s, "https://github.com"
+			c := CommentEvent{Repo: Repo{Owner: "o", Name: "n"}, Number: 1, OnPull: true, Action: "created", ID: 1, Body: "/ortest approve " + tt.takes, Sender: "ada", At: noon}
+			if _, err := b.handleComment(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			if len(s.answers) != 1 || (s.approved != "") != tt.approved || !strings.Contains(s.answers[0].Body, tt.says) {
+				t.Errorf("approved %q, answers %+v", s.approved, s.answers)
+			}
+		})
+	}
+}

@@ -64,7 +64,8 @@ func TestACommandsLife(t *testing.T) {
 
 	p.ask(t, demoStranger, "/ortest t-hello", "yours is `read`", "/ortest approve "+head)
 	p.ask(t, demoStranger, "/ortest approve "+head, "yours is `read`")
-	p.ask(t, demoMaintainer, "/ortest approve "+head[:9])
+	p.ask(t, demoMaintainer, "/ortest approve "+head[:39], "is the beginning of many commits", "/commit/"+head+") first", "/ortest approve "+head)
+	p.ask(t, demoMaintainer, "/ortest approve "+head)
 	if r := p.run(t, 1); r.Author != demoStranger || r.Approved != demoMaintainer {
 		t.Errorf("the run is %s's, approved by %s", r.Author, r.Approved)
 	}
