@@ -16,7 +16,7 @@ import (
 // GitHub tells: same says that it is the one that it is now. What it goes by are
 // times of GitHub's own, when a push arrived, never those in a commit, which whoever
 // writes it chooses. A push within the same second counts as a later one. sha is ""
-// where there was a push, and GitHub does not say to which branch.
+// where there was a push, and GitHub does not say to which branch, or not yet.
 func (f *Forge) HeadSince(ctx context.Context, repo bot.Repo, number int, at time.Time) (sha string, same bool, err error) {
 	client, err := f.client(repo)
 	if err != nil {
@@ -39,6 +39,7 @@ func (f *Forge) HeadSince(ctx context.Context, repo bot.Repo, number int, at tim
 	}
 	var pushes []struct {
 		Before string       `json:"before"`
+		After  string       `json:"after"`
 		At     gh.Timestamp `json:"timestamp"`
 	}
 	_, err = client.Do(ctx, req, &pushes)
@@ -48,6 +49,9 @@ func (f *Forge) HeadSince(ctx context.Context, repo bot.Repo, number int, at tim
 	case err != nil:
 		return "", false, fmt.Errorf("read pushes to %s: %w", head.GetRepo().GetFullName(), wrap(err, "pull request %s#%d", repo, number))
 	}
+	if len(pushes) == 0 || pushes[0].After != head.GetSHA() {
+		return "", false, nil // the list lags: the push that made the head is not in it
+	}
 	for i, p := range pushes { // the newest first
 		if p.At.Before(at) {
 			break
@@ -56,7 +60,7 @@ func (f *Forge) HeadSince(ctx context.Context, repo bot.Repo, number int, at tim
 			return "", false, nil // more of them than one answer holds, or GitHub forgot the older
 		}
 	}
-	if sha == "" && len(pushes) > 0 {
+	if sha == "" {
 		return head.GetSHA(), true, nil
 	}
 	return sha, false, nil

@@ -47,8 +47,13 @@ func TestPlanOfAComment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "event.json")
 	first, second := strings.Repeat("a", 40), strings.Repeat("b", 40)
 	now := time.Now().UTC().Truncate(time.Second)
-	push := func(before string, after time.Duration) string {
-		return fmt.Sprintf(`{"before":%q,"timestamp":%q}`, before, now.Add(after).Format(time.RFC3339))
+	talk, err := w.gh.Conversation(demoRepo, w.pull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := talk.Pull.HeadSHA
+	push := func(before, after string, at time.Duration) string {
+		return fmt.Sprintf(`{"before":%q,"after":%q,"timestamp":%q}`, before, after, now.Add(at).Format(time.RFC3339))
 	}
 	const hour = time.Hour
 	for _, tt := range []struct {
@@ -67,12 +72,15 @@ func TestPlanOfAComment(t *testing.T) {
 		{"a goal that there is not", demoMaintainer, "/ortest t-helo", 2 * hour, "", false, 2, "t-helo"},
 		{"what only the bot does", demoMaintainer, "/ortest cancel", 2 * hour, "", false, 2, "needs the bot"},
 		{"a push since, and GitHub does not say to where", demoMaintainer, "/ortest t-hello", -hour, "", false, 1, "does not say whether it was to this branch"},
-		{"a push since, to another branch", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, -2*hour) + "]", false, 0, "stage 1"},
-		{"a push since, to this one", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, -hour/2) + "," + push(second, -2*hour) + "]", false, 1, "moved after the comment, from " + first},
-		{"two of them: the first one's commit was there", demoMaintainer, "/ortest t-hello", -hour, "[" + push(second, 0) + "," + push(first, -hour/2) + "," + push(second, -2*hour) + "]", false, 1, "from " + first},
-		{"in the same second counts as later", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, -hour) + "," + push(second, -2*hour) + "]", false, 1, "moved after the comment"},
-		{"a second before is before", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, -hour-time.Second) + "]", false, 0, "stage 1"},
-		{"nothing that is old enough is known", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, -hour/2) + "]", false, 1, "does not say whether"},
+		{"a push since, to another branch", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, head, -2*hour) + "]", false, 0, "stage 1"},
+		{"a push since that the list has not yet", demoMaintainer, "/ortest t-hello", -hour, "[" + push(second, first, -2*hour) + "]", false, 1, "does not say whether"},
+		{"a push since, of two that the list has one of", demoMaintainer, "/ortest t-hello", -hour, "[" + push(second, first, 0) + "," + push(first, second, -2*hour) + "]", false, 1, "does not say whether"},
+		{"a list that has nothing yet", demoMaintainer, "/ortest t-hello", -hour, "[]", false, 1, "does not say whether"},
+		{"a push since, to this one", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, head, -hour/2) + "," + push(second, first, -2*hour) + "]", false, 1, "moved after the comment, from " + first},
+		{"two of them: the first one's commit was there", demoMaintainer, "/ortest t-hello", -hour, "[" + push(second, head, 0) + "," + push(first, second, -hour/2) + "," + push(second, first, -2*hour) + "]", false, 1, "from " + first},
+		{"in the same second counts as later", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, head, -hour) + "," + push(second, first, -2*hour) + "]", false, 1, "moved after the comment"},
+		{"a second before is before", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, head, -hour-time.Second) + "]", false, 0, "stage 1"},
+		{"nothing that is old enough is known", demoMaintainer, "/ortest t-hello", -hour, "[" + push(first, head, -hour/2) + "]", false, 1, "does not say whether"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := *w

@@ -143,7 +143,7 @@ func asOf(ctx context.Context, forge *github.Forge, repo bot.Repo, pr bot.PullRe
 	case same && then == pr.Head:
 		return nil
 	case then == "" || same:
-		return refused(fmt.Errorf("something was pushed to the repository of the pull request's branch after the comment, and GitHub does not say whether it was to this branch, "+
+		return refused(fmt.Errorf("something was pushed to the repository of the pull request's branch after the comment, and GitHub does not say whether it was to this branch, or not yet, "+
 			"so nothing is started: look at %s, and comment again", pr.Head))
 	}
 	return refused(fmt.Errorf("the pull request moved after the comment, from %s to %s, so nothing is started: look at the new commit, and comment again", then, pr.Head))
