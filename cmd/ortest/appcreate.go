@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -66,7 +67,7 @@ func (a *app) appCreate() *cobra.Command {
 	f.StringVar(&c.server, "github", "https://github.com", "where GitHub is")
 	f.StringVar(&c.api, "api", "", "where its API is; without it as --github says")
 	f.StringVar(&c.listen, "listen", "127.0.0.1:0", "loopback HOST:PORT of the page; port 0 is any free one")
-	f.BoolVar(&c.public, "public", false, "let other accounts install the App too")
+	f.BoolVar(&c.public, "public", false, "let other accounts install the App too; those that it is to serve must then be named in github.owners of the configuration")
 	f.BoolVar(&c.propose, "propose", false, "let it write contents: the button Propose expectation then opens pull requests")
 	f.BoolVar(&c.teams, "teams", false, "let it read members: live.teams then gives rights by team")
 	f.BoolVar(&c.stay, "no-open", false, "only print the page's address, open no browser")
@@ -162,12 +163,19 @@ type madeApp struct {
 	Slug    string   `json:"slug"`
 	URL     string   `json:"url"`
 	Install string   `json:"install_url"`
+	Public  bool     `json:"public"`
+	Owners  []string `json:"owners"` // that the configuration serves
 	Config  string   `json:"config"`
 	Files   []string `json:"files"`
 }
 
 func (m madeApp) print(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "The App %s (%d) was made: %s\nWritten, readable by you alone: %s\n\nNext:\n  install it on repositories: %s\n  ortest doctor --config %s\n  ortest serve --config %s\n",
-		m.Slug, m.ID, m.URL, strings.Join(m.Files, " "), m.Install, m.Config, m.Config)
+	owners := ""
+	if m.Public {
+		owners = fmt.Sprintf("  name the accounts that it serves in github.owners of %s, which has %s: anybody may install a public App\n",
+			m.Config, cmp.Or(strings.Join(m.Owners, ", "), "nobody and so serves everybody"))
+	}
+	_, err := fmt.Fprintf(w, "The App %s (%d) was made: %s\nWritten, readable by you alone: %s\n\nNext:\n  install it on repositories: %s\n%s  ortest doctor --config %s\n  ortest serve --config %s\n",
+		m.Slug, m.ID, m.URL, strings.Join(m.Files, " "), m.Install, owners, m.Config, m.Config)
 	return err
 }

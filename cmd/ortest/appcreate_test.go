@@ -122,6 +122,9 @@ func TestAnAppIsMade(t *testing.T) {
 	if err != nil {
 		t.Fatalf("serve does not take the configuration: %v", err)
 	}
+	if len(config.GitHub.Owners) != 1 || config.GitHub.Owners[0] != "ada" || strings.Contains(out.String(), "github.owners") {
+		t.Errorf("the configuration serves %q, and it says %s", config.GitHub.Owners, out)
+	}
 	shown := page + string(after) + out.String()
 	for _, name := range []string{"app.pem", "webhook.secret", "client.secret", "ortest.yaml"} {
 		info, err := os.Stat(filepath.Join(dir, name))
@@ -183,6 +186,14 @@ func doctorOn(t *testing.T, c serveConfig, lacks string) []finding {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	for _, owner := range c.GitHub.Owners {
+		if _, err := s.CreateUser(owner, "User"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Install(owner); err != nil {
+			t.Fatal(err)
+		}
+	}
 	gh = s.Handler()
 	forge, err := github.New(github.Config{AppID: c.GitHub.AppID, Key: raw, BaseURL: srv.URL, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

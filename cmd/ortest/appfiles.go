@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,7 +69,10 @@ func (f *appFiles) clean() {
 // cannot be: its key is not to be had again.
 func (f *appFiles) write(c *appCreate, got converted) (madeApp, error) {
 	f.whole = true
-	made := madeApp{ID: got.ID, Slug: got.Slug, URL: got.URL, Install: c.server + "/apps/" + got.Slug + "/installations/new", Config: filepath.Join(f.dir, appServeConfig)}
+	made := madeApp{
+		ID: got.ID, Slug: got.Slug, URL: got.URL, Install: c.server + "/apps/" + got.Slug + "/installations/new",
+		Public: c.public, Owners: got.owners(c), Config: filepath.Join(f.dir, appServeConfig),
+	}
 	config, err := serveConfigOf(c, got)
 	if err != nil {
 		return made, err
@@ -86,13 +90,22 @@ func (f *appFiles) write(c *appCreate, got converted) (madeApp, error) {
 	return made, nil
 }
 
+// owners are the accounts that the configuration serves: the App's own, unless an
+// enterprise has it, which is no account.
+func (got converted) owners(c *appCreate) []string {
+	if owner := cmp.Or(got.Owner.Login, c.org); accountName.MatchString(owner) {
+		return []string{owner}
+	}
+	return []string{}
+}
+
 // serveConfigOf is a configuration of ortest serve for the App, which serve takes.
 func serveConfigOf(c *appCreate, got converted) ([]byte, error) {
 	hub := yaml.MapSlice{
 		{Key: "app_id", Value: got.ID}, {Key: "slug", Value: got.Slug}, {Key: "key_file", Value: appKeyFile},
 		{Key: "webhook_secret_files", Value: []string{appHookFile}},
 		{Key: "client_id", Value: got.ClientID}, {Key: "client_secret_file", Value: appClientFile},
-		{Key: "api", Value: c.api}, {Key: "server", Value: c.server},
+		{Key: "api", Value: c.api}, {Key: "server", Value: c.server}, {Key: "owners", Value: got.owners(c)},
 	}
 	var b bytes.Buffer
 	b.WriteString("# Made by ortest app create. ortest serve --example shows every other key.\n")

@@ -148,6 +148,9 @@ type converted struct {
 	ClientID      string            `json:"client_id"`
 	ClientSecret  string            `json:"client_secret"`
 	Permissions   map[string]string `json:"permissions"`
+	Owner         struct {
+		Login string `json:"login"`
+	} `json:"owner"`
 }
 
 // finish exchanges the code and writes the files.

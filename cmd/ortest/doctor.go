@@ -328,6 +328,7 @@ func (d *doctor) app(ctx context.Context, c serveConfig, forge *github.Forge) {
 	} else {
 		d.ok("permissions", "all that are needed")
 	}
+	d.owners(c.GitHub.Owners, about.Accounts)
 	d.optional(c, about)
 	if len(about.MissingEvents) > 0 {
 		d.warn("events", "not subscribed: "+strings.Join(about.MissingEvents, ", "), "subscribe in the App's settings; sweeps find the most of it later")

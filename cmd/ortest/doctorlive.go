@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +66,32 @@ func auditFor(c serveConfig) string {
 		return "maintainers"
 	}
 	return "everybody"
+}
+
+// owners looks at whom the bot serves, of the accounts that the App is installed on.
+func (d *doctor) owners(named, on []string) {
+	const check = "owners"
+	among := func(all []string) func(string) bool {
+		return func(a string) bool {
+			return slices.ContainsFunc(all, func(b string) bool { return strings.EqualFold(a, b) })
+		}
+	}
+	says := "installed on " + cmp.Or(strings.Join(on, ", "), "no account")
+	if len(named) == 0 {
+		if len(on) > 1 {
+			d.bad(check, says+", and github.owners is empty: people of each of them start machines", "name those that are to be served in github.owners")
+			return
+		}
+		d.ok(check, says)
+		return
+	}
+	if strangers := slices.DeleteFunc(slices.Clone(on), among(named)); len(strangers) > 0 {
+		says += "; not served: " + strings.Join(strangers, ", ")
+	}
+	d.ok(check, says)
+	if without := slices.DeleteFunc(slices.Clone(named), among(on)); len(without) > 0 {
+		d.warn(check, "github.owners names "+strings.Join(without, ", ")+", where the App is not installed", "install it there, or mend the name; who renames an account has another one")
+	}
 }
 
 // optional looks at what only some deployments need of the App.

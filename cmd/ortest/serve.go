@@ -129,7 +129,7 @@ func (c serveConfig) system(live *live, log *slog.Logger) (systemConfig, error) 
 	sc := systemConfig{
 		URL: c.URL, Server: c.GitHub.Server, Database: c.Database, Data: c.Data, Keep: store.Keep{Logs: c.Keep.Logs, Runs: c.Keep.Runs},
 		App:     github.App{ID: c.GitHub.AppID, Slug: c.GitHub.Slug},
-		GitHub:  github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, RunnerGroup: c.GitHub.RunnerGroup, Redeliver: c.Pace.Redeliver, Log: log},
+		GitHub:  github.Config{AppID: c.GitHub.AppID, Key: key, BaseURL: c.GitHub.API, RunnerGroup: c.GitHub.RunnerGroup, Owners: c.GitHub.Owners, Redeliver: c.Pace.Redeliver, Log: log},
 		Secrets: secrets, Catalog: live.catalog.Load, Kept: &revisions, Settings: live.settings, Releases: live.rules, FleetKey: fleetKey, Limits: c.Fleet.limits(),
 		Pace: c.Pace.Poll, Hold: c.Pace.Hold, Sweep: c.Pace.Sweep, Log: log,
 	}

@@ -37,6 +37,9 @@ func TestServeConfigSaysWhatIsWrong(t *testing.T) {
 		{"a cloud that is none", good + "fleet: {cloud: mars}\n", "fleet.cloud"},
 		{"logs that are gone before anybody has read them", good + "keep: {logs: 167h}\n", "keep.logs: 167h0m0s is less than a week"},
 		{"runs that are gone before they are over", good + "keep: {runs: -1h}\n", "keep.runs"},
+		{"a repository where an account belongs", strings.Replace(good, "app_id: 1", "app_id: 1, owners: [openresty, a/b]", 1), `github.owners[1]: "a/b" is no account`},
+		{"an owner without a name", strings.Replace(good, "app_id: 1", "app_id: 1, owners: ['']", 1), "github.owners[0]"},
+		{"a release that is repeated every second", good + "live: {release: [{branches: [main], every: 1s}]}\n", "live.release[0]"},
 		{"no time at all", good + "pace: {poll: 0s}\n", "pace.poll"},
 		{"a pattern that is none", good + "live: {policy: {cc_opts: ['(']}}\n", "cc_opts[0]"},
 		{"a budget below nothing", good + "live: {budgets: {day: {usd: -1}}}\n", "live.budgets.day"},
@@ -50,6 +53,40 @@ func TestServeConfigSaysWhatIsWrong(t *testing.T) {
 	}
 	if _, err := parseServeConfig([]byte(good + "live: {time: 1440}\nkeep: {logs: 168h, runs: 0s}\n")); err != nil {
 		t.Errorf("just a day, just a week, and for ever: %v", err)
+	}
+}
+
+// TestPathsAreRelativeToTheConfiguration: an agent starts in a folder of its own, and
+// the doctor where the operator is, so that no other folder would be the same for both.
+func TestPathsAreRelativeToTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ortest.yaml")
+	must(t, os.MkdirAll(filepath.Join(dir, "a runner"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "a runner", "run.sh"), []byte("#!/bin/sh\n"), 0o755))
+	for _, tt := range []struct {
+		name, runner, want, doctor string
+	}{
+		{"the default is beside the file", "./run.sh", dir + "/run.sh", "bad"},
+		{"a folder below it, with blanks and arguments", "'a runner/run.sh' --once", "'" + dir + "/a runner/run.sh' --once", "ok"},
+		{"an absolute path stays", "/opt/actions-runner/run.sh", "/opt/actions-runner/run.sh", "bad"},
+		{"a word without a slash is looked for in PATH", "sh ./run.sh", "sh ./run.sh", "ok"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			must(t, os.WriteFile(path, []byte("url: https://x.org\ndata: d\ngithub: {app_id: 1, key_file: k, webhook_secret_files: [s]}\n"+
+				"fleet: {runner: \""+tt.runner+"\", ec2: {agents: {aarch64: bin/ortest-linux-arm64, x86_64: /opt/ortest}}}\n"), 0o600))
+			c, err := readServeConfig(path)
+			must(t, err)
+			if c.Fleet.Runner != tt.want {
+				t.Errorf("fleet.runner is %s, want %s", c.Fleet.Runner, tt.want)
+			}
+			if a := c.Fleet.EC2.Agents; a["aarch64"] != dir+"/bin/ortest-linux-arm64" || a["x86_64"] != "/opt/ortest" {
+				t.Errorf("fleet.ec2.agents is %v, want it below %s", a, dir)
+			}
+			d := new(doctor)
+			if d.runner(c); len(d.found) != 1 || d.found[0].State != tt.doctor {
+				t.Errorf("the doctor says %+v, want %s", d.found, tt.doctor)
+			}
+		})
 	}
 }
 
@@ -115,7 +152,7 @@ func TestDoctorAsksTheApp(t *testing.T) {
 	for _, f := range d.found {
 		state[f.Check] = f.State
 	}
-	for check, want := range map[string]string{"app": "ok", "clock": "ok", "permissions": "ok", "events": "ok", "webhook": "ok", "deliveries": "ok"} {
+	for check, want := range map[string]string{"app": "ok", "clock": "ok", "permissions": "ok", "events": "ok", "webhook": "ok", "owners": "ok", "deliveries": "ok"} {
 		if state[check] != want {
 			t.Errorf("%s is %q, want %q: %+v", check, state[check], want, d.found)
 		}

@@ -53,6 +53,7 @@ type githubConfig struct {
 	API         string   `yaml:"api"`
 	Server      string   `yaml:"server"`
 	RunnerGroup int64    `yaml:"runner_group"`
+	Owners      []string `yaml:"owners"`
 
 	ClientID     string `yaml:"client_id"`
 	ClientSecret string `yaml:"client_secret_file"`
@@ -149,6 +150,18 @@ func readServeConfig(path string) (serveConfig, error) {
 	for i := range c.GitHub.Secrets {
 		below(&c.GitHub.Secrets[i])
 	}
+	for machine, p := range c.Fleet.EC2.Agents {
+		below(&p)
+		c.Fleet.EC2.Agents[machine] = p
+	}
+	argv, err := shellquote.Split(c.Fleet.Runner)
+	if err != nil {
+		return serveConfig{}, err
+	}
+	if strings.Contains(argv[0], "/") { // else it is looked for in PATH
+		below(&argv[0])
+		c.Fleet.Runner = shellquote.Join(argv...)
+	}
 	return c, nil
 }
 
@@ -172,6 +185,8 @@ func parseServeConfig(raw []byte) (serveConfig, error) {
 	return c, c.validate()
 }
 
+var accountName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
+
 // validate names every key that is missing or cannot be.
 func (c serveConfig) validate() error {
 	var bad []error
@@ -191,6 +206,9 @@ func (c serveConfig) validate() error {
 	wrong(c.GitHub.AppID <= 0, "github.app_id: the App's number is missing; its settings page shows it")
 	wrong(c.GitHub.KeyFile == "", "github.key_file: the file with the App's private key is missing")
 	wrong(len(c.GitHub.Secrets) == 0 || len(c.GitHub.Secrets) > 2, "github.webhook_secret_files: name one file, or two while the secret is changed")
+	for i, o := range c.GitHub.Owners {
+		wrong(!accountName.MatchString(o), "github.owners[%d]: %q is no account of GitHub, such as openresty", i, o)
+	}
 	c.Keep.validate(wrong)
 	c.Pages.validate(wrong, c.GitHub)
 	c.Trace.validate(wrong)
@@ -209,10 +227,6 @@ func (c serveConfig) validate() error {
 	wrong(err != nil || len(argv) == 0, "fleet.runner: %q is no command line", c.Fleet.Runner)
 	wrong(c.Log != "text" && c.Log != "json", "log: %q is neither text nor json", c.Log)
 	bad = append(bad, c.Live.check())
-	for i, r := range c.Live.Release {
-		err := r.Validate()
-		wrong(err != nil, "live.release[%d]: %w", i, err)
-	}
 	return errors.Join(bad...)
 }
 
@@ -235,6 +249,10 @@ func (c liveConfig) check() error {
 		"command": c.Budgets.Command, "pull_request": c.Budgets.Pull, "user_and_day": c.Budgets.User, "day": c.Budgets.Day,
 	} {
 		wrong(b.Minutes < 0 || b.USD < 0, "live.budgets.%s: less than nothing", name)
+	}
+	for i, r := range c.Release {
+		err := r.Validate()
+		wrong(err != nil, "live.release[%d]: %w", i, err)
 	}
 	return errors.Join(bad...)
 }

@@ -132,7 +132,7 @@ func (s *system) build(cfg systemConfig) error {
 	s.http.Handle("GET /releases/", web.Releases(web.ReleaseConfig{Table: s.releases.Table, Log: cfg.Log}))
 	pages := s.pages(cfg)
 	handler := web.Handler(pages)
-	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Deliveries: heard{forBot, cfg.Heard}, Log: cfg.Log, Now: time.Now})
+	s.http.Handle("/webhook", &github.Webhook{Secrets: cfg.Secrets, Owners: cfg.GitHub.Owners, Deliveries: heard{forBot, cfg.Heard}, Log: cfg.Log, Now: time.Now})
 	attestor, _ := cfg.Cloud.(runnerfleet.Attestor)
 	s.http.Handle("/agent/", &runnerfleet.API{
 		Store: forFleet, Work: canaries{s.bot, forFleet}, Attest: attestor, Key: cfg.FleetKey, Binaries: cfg.Binaries, Wake: s.store.Wake, Log: cfg.Log,
