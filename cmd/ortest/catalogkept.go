@@ -25,7 +25,7 @@ func catalogFlag(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "catalog", "", "lay the files of `DIR` over the built-in catalog")
 }
 
-// openCatalog is catalogIn the usual data directory.
+// openCatalog is catalogIn the usual data directory, for what has no --data.
 func openCatalog(dir string) (*catalog.Catalog, error) { return catalogIn(dir, defaultData("")) }
 
 // catalogIn returns the built-in catalog with a directory laid over it, or
@@ -113,7 +113,7 @@ func (a *app) catalogRollback(data *string) *cobra.Command {
 		Example: "  ortest catalog revisions\n  ortest catalog rollback 4f1c2a9be07d3355",
 		Args:    oneArg("name one revision; ortest catalog revisions lists them"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := kept(*data).Rollback(args[0])
+			c, err := rollbackTo(*data, args[0])
 			var unknown *catalog.UnknownError
 			switch {
 			case errors.As(err, &unknown):

@@ -62,6 +62,7 @@ func openLive(path string, cfg serveConfig, log *slog.Logger) (*live, error) {
 			return nil, usage(fmt.Errorf("the catalog is not valid:\n%w", err))
 		}
 	}
+	l.seen[1] = look(kept(l.data).Dir)
 	if err := l.force(); err != nil {
 		return nil, usage(fmt.Errorf("the catalog is not valid:\n%w", err))
 	}
@@ -103,11 +104,24 @@ func (l *live) settings() bot.Settings {
 
 // rollback puts a kept revision in force, as ortest catalog rollback does.
 func (l *live) rollback(revision string) error {
-	_, err := kept(l.data).Rollback(revision)
+	_, err := rollbackTo(l.data, revision)
 	if err == nil {
 		l.hurry()
 	}
 	return err
+}
+
+// rollbackTo puts a kept revision in force whose settings and expectations can be
+// used as well. A catalog beside an error is in force all the same.
+func rollbackTo(data, revision string) (*catalog.Catalog, error) {
+	c, err := kept(data).Revision(revision)
+	if err == nil {
+		err = readExpectations(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return kept(data).Rollback(revision)
 }
 
 // shown is what the pages say of the catalog.
@@ -123,17 +137,22 @@ func (l *live) shown() web.Catalog {
 	return out
 }
 
-// force puts what is kept in force, with the settings beside it.
+// force puts what is kept in force, with the settings beside it. Those that
+// cannot be used leave the revision before in force; at a start there is none.
 func (l *live) force() error {
 	c, err := kept(l.data).Current()
 	if err != nil {
 		return err
 	}
+	was := l.catalog.Load()
 	merged, err := mergeSettings(l.file, c)
 	if err != nil {
-		return err
+		if was != nil && was.Revision != c.Revision {
+			return err
+		}
+		merged = l.held(l.file, c, err)
 	}
-	was := l.catalog.Swap(c)
+	l.catalog.Store(c)
 	l.config.Store(&merged)
 	if now := time.Now(); was == nil || was.Revision != c.Revision {
 		l.since.Store(&now)
@@ -142,6 +161,14 @@ func (l *live) force() error {
 		}
 	}
 	return nil
+}
+
+// held are the settings beside a catalog whose own cannot be used. What those
+// bounded is not known, so that nothing starts until they are mended.
+func (l *live) held(file liveConfig, c *catalog.Catalog, err error) liveConfig {
+	l.log.Error("settings beside the catalog cannot be used: no run starts until a newer or an earlier revision is in force", "revision", c.Revision, "err", err)
+	file.Maintenance = cmp.Or(file.Maintenance, "settings.yaml of catalog "+c.Revision+" cannot be used, its maintainers are needed")
+	return file
 }
 
 // run looks for changes until ctx ends.
@@ -181,18 +208,20 @@ func (l *live) reload() {
 
 func (l *live) takeFile() {
 	cfg, err := readServeConfig(l.path)
-	if err == nil {
-		var merged liveConfig
-		if merged, err = mergeSettings(cfg.Live, l.catalog.Load()); err == nil {
-			l.file = cfg.Live
-			l.config.Store(&merged)
-			l.refused.Store(false)
-			l.log.Info("configuration taken", "maintenance", merged.Maintenance != "", "kill", merged.Kill != "")
-			return
-		}
+	if err != nil {
+		l.refused.Store(true)
+		l.log.Error("configuration refused, the one before still counts", "err", err)
+		return
 	}
-	l.refused.Store(true)
-	l.log.Error("configuration refused, the one before still counts", "err", err)
+	c := l.catalog.Load()
+	merged, err := mergeSettings(cfg.Live, c)
+	if err != nil {
+		merged = l.held(cfg.Live, c, err)
+	}
+	l.file = cfg.Live
+	l.config.Store(&merged)
+	l.refused.Store(false)
+	l.log.Info("configuration taken", "maintenance", merged.Maintenance != "", "kill", merged.Kill != "")
 }
 
 func (l *live) takeKept() {

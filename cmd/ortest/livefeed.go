@@ -220,11 +220,17 @@ func (g bareRepository) files(ctx context.Context, commit, below string) (dir st
 	}
 }
 
-// parseSettings lays settings.yaml over settings.
+// parseSettings lays settings.yaml over settings. Where catalogs come from it
+// cannot say, whatever it lies over: what is valid by itself must be so beside
+// every configuration.
 func parseSettings(text []byte, over liveConfig) (liveConfig, error) {
+	over.Catalog, over.Repository = "", repositoryConfig{}
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&over)
 	if err != nil && !errors.Is(err, io.EOF) { // no key at all changes nothing
 		return over, err
+	}
+	if over.Catalog != "" || over.Repository != (repositoryConfig{}) {
+		return over, errors.New("catalog and repository belong in the server's own configuration, take them out")
 	}
 	return over, over.check()
 }
