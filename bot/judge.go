@@ -116,9 +116,17 @@ func (b *Bot) sameCommit(ctx context.Context, r Run, goal string) ([]report.Goal
 	if err != nil {
 		return nil, err
 	}
+	core, err := b.Core(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	var all []report.GoalResult
 	for _, o := range runs {
 		if o.ID == r.ID || o.Repeat > 0 || o.Head != r.Head || !sameOptions(o, r) || !slices.Contains(o.goals(), goal) || !samePins(c, o, r, goal) {
+			continue
+		}
+		// Of a run whose catalog cannot be read any more, the failures count.
+		if was, err := b.Core(ctx, o); err == nil && was != core {
 			continue
 		}
 		kept, err := b.Store.Results(ctx, o.ID)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"testing"
+	"testing/fstest"
 
 	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/report"
@@ -27,6 +28,10 @@ func TestEarlierRunsOfTheSameCommits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := catalog.Load(fstest.MapFS{"releases.yaml": {Data: []byte("1.31.99: [1.31.99.1]\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	now := pinning("t-ngx_echo")
 	now.ID, now.Catalog = "9", c.Revision
 	now.Commits = map[string]string{"openresty/test-nginx": "a", "openresty/luajit2@v2.1-agentzh": "a"}
@@ -46,6 +51,7 @@ func TestEarlierRunsOfTheSameCommits(t *testing.T) {
 		{"the run itself does not", func(r *Run) { r.ID = "9" }, 0},
 		{"one of another head does not", func(r *Run) { r.Head = "a" }, 0},
 		{"one on another nginx does not", func(r *Run) { r.Plan.Options.Nginx = "1.27.1" }, 0},
+		{"one on the newest nginx of a catalog that has another does not", func(r *Run) { r.Catalog = other.Revision }, 0},
 		{"one with another commit of what the goal builds with does not", pinned("openresty/test-nginx", "c"), 0},
 		{"one with another commit of a branch of it does not", pinned("openresty/luajit2@v2.1-agentzh", "c"), 0},
 		{"one with more goals, whose sources this run lacks, counts", pinned("openresty/lua-resty-redis", "c"), 1},
@@ -57,6 +63,7 @@ func TestEarlierRunsOfTheSameCommits(t *testing.T) {
 			old.ID = "8"
 			tt.change(&old)
 			b := &Bot{Store: runsOfOne{runs: []Run{old}}, Catalog: func() *catalog.Catalog { return c }}
+			b.catalogs = map[string]*catalog.Catalog{other.Revision: other}
 			got, err := b.sameCommit(t.Context(), now, "t-ngx_echo")
 			if err != nil || len(got) != tt.want {
 				t.Errorf("%d results, %v; want %d", len(got), err, tt.want)
