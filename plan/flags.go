@@ -23,7 +23,7 @@ func flagTable() []flagSpec {
 	return []flagSpec{
 		{long: "arch", short: "a", usage: "test on `ARCH`: 'linux x86_64', 'linux i386' or 'linux aarch64'", str: func(r *Request) *string { return &r.Options.Arch }},
 		{long: "time", short: "t", usage: "no machine may take longer than `MINUTES`, a whole number", val: func(r *Request) pflag.Value { return limitValue{r} }},
-		{long: "run", short: "r", usage: "really run; without it only the plan is shown", on: func(r *Request) *bool { return &r.Run }},
+		{long: "run", short: "r", usage: "run, as a comment does without it too; ortest dispatch starts no machines, and answers with the comment to write", on: func(r *Request) *bool { return &r.Run }},
 		{long: "force", short: "f", usage: "force a clean rebuild", on: func(r *Request) *bool { return &r.Options.Force }},
 		{long: "resty-core", short: "c", usage: "load lua-resty-core with its checks switched on", on: func(r *Request) *bool { return &r.Options.RestyCore }},
 		{long: "no-systemtap", short: "S", usage: "do not use systemtap", on: func(r *Request) *bool { return &r.Options.NoSystemTap }},

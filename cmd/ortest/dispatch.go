@@ -26,7 +26,7 @@ func (a *app) dispatch() *cobra.Command {
 		Use:   "dispatch [flags] TARGET…",
 		Short: "Plan goals onto machines, as the old dispatcher did",
 		Long: "Plan goals onto as few machines as can end within -t (60 minutes unless given). The plan is only shown: this command starts no " +
-			"machines, and -r answers with what does, the comment /ortest on a pull request or, on this machine alone, ortest run.\n\nDurations come from --ast, from the history in --data, or from both when both are given; what was never measured " +
+			"machines, and -r ends with exit code 3 and names what does, the comment /ortest on a pull request or, on this machine alone, ortest run.\n\nDurations come from --ast, from the history in --data, or from both when both are given; what was never measured " +
 			"is counted by its test blocks, with a warning.\n\nWith --json the files of a piece are listed where it is a part of its goal; a whole goal has an empty list, and runs all the files that it has by then.",
 		Example: "  ortest dispatch -t 120 -a 'linux x86_64' t tv\n  ortest dispatch --split never --ast ast.json -f -t 230 t-lua-resty-redis ngx_lua",
 		Args:    anyTargets,
@@ -44,7 +44,7 @@ func (a *app) dispatch() *cobra.Command {
 				return wrong(err)
 			}
 			if a.verbose > 0 {
-				a.log(cmd.ErrOrStderr()).Debug("planned", "machines", len(made.Buckets), "bound", made.Lower, "took", time.Since(begun))
+				a.log(cmd.ErrOrStderr()).Info("planned", "machines", len(made.Buckets), "bound", made.Lower, "took", time.Since(begun))
 			}
 			a.warnAll(cmd.ErrOrStderr(), made)
 			if p.req.JSON {
@@ -109,7 +109,7 @@ func (p *planner) input(a *app, cmd *cobra.Command, targets []string) (plan.Inpu
 	}
 	a.skipped(cmd.ErrOrStderr(), dropped)
 	if a.verbose > 0 {
-		a.log(cmd.ErrOrStderr()).Debug("planning", "catalog", c.Revision, "goals", len(goals), "known", len(h.All()))
+		a.log(cmd.ErrOrStderr()).Info("planning", "catalog", c.Revision, "goals", len(goals), "known", len(h.All()))
 	}
 	in := c.InputFrom(p.req, goals, h)
 	if len(goals) > 0 && asksAWS(p.prices) {
