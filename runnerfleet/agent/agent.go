@@ -157,7 +157,8 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	a := &agent{Config: c, client: runnerfleet.NewClient(c.URL, c.Instance, &http.Client{})}
+	a := &agent{Config: c, calls: caller(c.Heartbeat)}
+	a.client = runnerfleet.NewClient(c.URL, c.Instance, a.calls)
 	if c.Metadata != "" {
 		a.machine = &metadata{base: c.Metadata, poll: noticePoll}
 	}
@@ -180,6 +181,7 @@ func resolve(argv []string) ([]string, error) {
 type agent struct {
 	Config
 	keepers
+	calls   *http.Client
 	client  *runnerfleet.Client
 	machine *metadata // nil where the machine has none
 	lanes   int

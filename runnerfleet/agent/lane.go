@@ -98,7 +98,7 @@ func (l *lane) heartbeats(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		err := l.retry(ctx, "heartbeat", l.client.Heartbeat)
+		err := l.retry(ctx, "heartbeat", l.beat)
 		if errors.Is(err, runnerfleet.ErrStale) {
 			l.drop()
 		} else if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/ortest/ortest/runnerfleet"
@@ -48,4 +49,29 @@ func (a *agent) retry(ctx context.Context, call string, f func(context.Context) 
 func answered(err error) bool {
 	return errors.Is(err, runnerfleet.ErrWait) || errors.Is(err, runnerfleet.ErrStale) ||
 		errors.Is(err, runnerfleet.ErrInvalid) || runnerfleet.Permanent(err)
+}
+
+// caller is a client that notices within a few heartbeats when the other end of a
+// connection that several calls share is gone without a word.
+func caller(heartbeat time.Duration) *http.Client {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return &http.Client{}
+	}
+	t = t.Clone()
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: heartbeat, PingTimeout: heartbeat}
+	return &http.Client{Transport: t}
+}
+
+// beat makes one attempt of a heartbeat. A dead server must not hold it for as long as
+// makes the fleet take the machine for dead: the next attempt is made soon, and on a
+// connection that was not there before.
+func (l *lane) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*l.Heartbeat)
+	defer cancel()
+	err := l.client.Heartbeat(ctx)
+	if ctx.Err() != nil {
+		l.calls.CloseIdleConnections()
+	}
+	return err
 }
