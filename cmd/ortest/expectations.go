@@ -56,7 +56,7 @@ func (a *app) expectationsImport() *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "write the files to `DIR` (default DATA/expectations, where judge finds them)")
-	fl.StringVar(&f.data, "data", defaultData(""), "the data directory is `DIR`")
+	fl.StringVar(&f.data, "data", defaultData(""), "the data directory is `DIR`, whose catalog in force is taken, too")
 	fl.StringVar(&f.since, "since", "", "the entries hold from `DATE` (default today)")
 	fl.StringArrayVar((*[]string)(&f.dirs), "mirror", nil, "look files and titles up in the git repositories in `DIR`")
 	fl.BoolVar(&f.asJSON, "json", false, "write JSON instead of text")
@@ -76,7 +76,7 @@ func (a *app) importExpectations(cmd *cobra.Command, f importFlags, file string)
 	if err != nil {
 		return fmt.Errorf("import expectations: %w", err)
 	}
-	c, err := openCatalog(f.overlay)
+	c, err := catalogIn(f.overlay, f.data)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ type judgedLog struct {
 func (j *judging) flags(cmd *cobra.Command) {
 	catalogFlag(cmd, &j.catalogDir)
 	f := cmd.Flags()
-	f.StringVar(&j.data, "data", defaultData(""), "take the expectations of `DIR`/expectations before the built-in ones")
+	f.StringVar(&j.data, "data", defaultData(""), "take the catalog that is in force in `DIR`, and the expectations of DIR/expectations before the built-in ones")
 	f.StringVar(&j.expectations, "expectations", "", "take the expectations of `DIR`, PROJECT.yaml, before all others")
 	f.StringArrayVar(&j.base, "base", nil, "compare with `LOG` of the base branch: what it shows too is old")
 	f.StringArrayVar(&j.same, "same", nil, "compare with `LOG` of the same commit: what passed there is flaky")
@@ -88,7 +88,7 @@ func (j *judging) open(cmd *cobra.Command) error {
 		}
 		j.now = day
 	}
-	c, err := openCatalog(j.catalogDir)
+	c, err := catalogIn(j.catalogDir, j.data)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (a *app) run() *cobra.Command {
 	fl.BoolVar(&f.json, "json", false, "write JSON: the verdict, and the goals with their findings")
 	fl.StringVar(&f.judging.catalogDir, "catalog", "", "lay the files of `DIR` over the built-in catalog")
 	fl.StringVar(&f.judging.expectations, "expectations", "", "take the expectations of `DIR`, PROJECT.yaml, before all others")
-	fl.StringVar(&f.history.dir, "data", defaultData(""), "keep the durations in `DIR`")
+	fl.StringVar(&f.history.dir, "data", defaultData(""), "take the catalog that is in force in `DIR`, and keep the durations there")
 	shared := pflag.NewFlagSet("", pflag.ContinueOnError)
 	plan.BindFlags(shared, &f.req)
 	for _, name := range []string{"force", "resty-core", "no-systemtap", "nginx", "cc-opt", "exclude"} {
