@@ -48,8 +48,10 @@ func (a *app) fleet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fleet",
 		Short: "See and end the instances",
-		Args:  knownCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  ortest fleet ls --config ortest.yaml
+  ortest fleet sweep --fleet ortest --yes`,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.add(cmd)
 	cmd.AddCommand(a.fleetLs(&f), a.fleetSweep(&f))

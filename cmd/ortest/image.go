@@ -46,8 +46,10 @@ func (a *app) image() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "image",
 		Short: "Build the images that instances on EC2 start from",
-		Args:  knownCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  ortest image build --config ortest.yaml --arch x64
+  ortest image ls --config ortest.yaml`,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&config, "config", "ortest.yaml", "configuration `FILE` of ortest serve, whose fleet.ec2 says where")
 	cmd.AddCommand(a.imageBuild(&config), a.imageLs(&config), a.imagePrune(&config), a.imagePrepare())

@@ -73,11 +73,12 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
+		Example:       "  ortest demo\n  ortest run t-hello t-tally\n  ortest dispatch -t 60 t tv",
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say only what went wrong")
-	root.PersistentFlags().CountVar(&a.verbose, "verbose", "say more; twice for everything")
+	root.PersistentFlags().CountVar(&a.verbose, "verbose", "say more; twice for debug")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.demo(), a.goals(), a.dispatch(), a.simulate(), a.history(), a.parse(), a.catalog(), a.agent(), a.action(), a.runner())
 	root.AddCommand(a.judge(), a.explain(), a.expectations())
@@ -97,7 +98,7 @@ func (a *app) loudness() *slog.HandlerOptions {
 	switch {
 	case a.quiet:
 		return &slog.HandlerOptions{Level: slog.LevelError}
-	case a.verbose > 0:
+	case a.verbose > 1:
 		return &slog.HandlerOptions{Level: slog.LevelDebug}
 	}
 	return new(slog.HandlerOptions)
