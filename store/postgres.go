@@ -25,8 +25,9 @@ import (
 )
 
 // poolSize is how many connections a process has when the URL does not say
-// (pool_max_conns): jobs, pages and webhooks at once, one for River to listen, one
-// for what it alone may do and one to hear what it is told as the one that leads.
+// (pool_max_conns): jobs, pages and webhooks at once. Seven more are in no pool:
+// quickSize, one by which River listens, one for what the process alone may do,
+// and one to hear what it is told as the one that leads.
 const poolSize = 16
 
 // quickSize is how many more there are for what need not wait for the server's disk.
