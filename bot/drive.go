@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ortest/ortest/runnerfleet"
@@ -151,7 +152,7 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 		return err
 	}
 	if id == 0 {
-		if b.Now().Sub(d.TriedAt).Abs() < cmp.Or(b.Settle, time.Minute) {
+		if b.unsettled(d) {
 			return nil
 		}
 		c, err := b.catalogOf(ctx, r)
@@ -181,6 +182,11 @@ func (b *Bot) send(ctx context.Context, r Run, d Dispatch) error {
 	return b.advance(ctx, r.ID, Occurrence{Kind: DispatchSent, Dispatch: d})
 }
 
+// unsettled reports whether GitHub may have started a dispatch and not list it yet.
+func (b *Bot) unsettled(d Dispatch) bool {
+	return b.Now().Sub(d.TriedAt).Abs() < cmp.Or(b.Settle, time.Minute)
+}
+
 // note writes down something about a dispatch that moves no state.
 func (b *Bot) note(ctx context.Context, run, nonce string, change func(*Dispatch)) error {
 	return b.update(ctx, run, func(r *Run) bool {
@@ -204,7 +210,7 @@ func (b *Bot) refuse(ctx context.Context, r Run, d Dispatch, cause error) error 
 			}
 		}
 	}
-	return nil
+	return b.note(ctx, r.ID, d.Nonce, func(d *Dispatch) { d.Stopped = true }) // there is nothing to stop
 }
 
 func (b *Bot) refusePiece(ctx context.Context, run string, p Piece, why string) error {
@@ -282,18 +288,41 @@ func (b *Bot) overdue(r Run, p Piece, jobs []Job) string {
 // run that was stopped, and those of attempts that were given up. A machine
 // goes when its job has.
 func (b *Bot) stopJobs(ctx context.Context, r Run) error {
+	var errs []error
 	for _, d := range r.Dispatch {
-		if d.WorkflowRun == 0 || d.Stopped || r.busyIn(d) || !r.abandoned(d) {
-			continue
+		if r.stray(d) {
+			errs = append(errs, b.stop(ctx, r, d))
 		}
-		if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, d.WorkflowRun); err != nil && !errors.Is(err, ErrGone) {
+	}
+	return errors.Join(errs...)
+}
+
+// stop cancels the workflow run of a dispatch. One whose answer was lost is looked for, and
+// there is none when GitHub has had the time to list it.
+func (b *Bot) stop(ctx context.Context, r Run, d Dispatch) error {
+	id := d.WorkflowRun
+	if id == 0 {
+		var err error
+		if id, err = b.Forge.FindWorkflowRun(ctx, r.Repo, workflows.File, d.Nonce); err != nil {
 			return err
 		}
-		if err := b.note(ctx, r.ID, d.Nonce, func(d *Dispatch) { d.Stopped = true }); err != nil {
+		if id == 0 && b.unsettled(d) {
+			return nil
+		}
+	}
+	if id != 0 {
+		if err := b.Forge.CancelWorkflowRun(ctx, r.Repo, id); err != nil && !errors.Is(err, ErrGone) {
 			return err
 		}
 	}
-	return nil
+	return b.note(ctx, r.ID, d.Nonce, func(d *Dispatch) { d.WorkflowRun, d.Stopped = id, true })
+}
+
+// stray reports whether nobody waits for what GitHub was asked to start, and it has not
+// been ended.
+func (r *Run) stray(d Dispatch) bool {
+	sent := d.WorkflowRun != 0 || !d.TriedAt.IsZero()
+	return sent && !d.Stopped && !r.busyIn(d) && r.abandoned(d)
 }
 
 // abandoned reports whether a dispatch holds an attempt that will not report.
@@ -306,8 +335,8 @@ func (r *Run) abandoned(d Dispatch) bool {
 	return false
 }
 
-// finish shows the run, and closes it once everything final was shown and its
-// machines are gone.
+// finish shows the run, and closes it once everything final was shown, its machines are
+// gone and its workflow runs are stopped.
 func (b *Bot) finish(ctx context.Context, r Run) error {
 	left, err := b.machines(ctx, r.ID)
 	if err != nil {
@@ -316,6 +345,10 @@ func (b *Bot) finish(ctx context.Context, r Run) error {
 	shown, err := b.show(ctx, r, left)
 	if err != nil || !shown || left > 0 || r.State != Ended {
 		return err
+	}
+	// What still waits for a machine would wait for a day, and be shown as queued.
+	if slices.ContainsFunc(r.Dispatch, r.stray) && b.Now().Sub(r.EndedAt) < patience {
+		return nil
 	}
 	// Also a runner that nobody here knows of, since the answer to its making was lost.
 	if len(r.Dispatch) > 0 {

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,6 +33,7 @@ type forge struct {
 	runners   []*jit
 	begun     map[string]int // attempts, by the names of their jobs
 	pushed    time.Time
+	stubborn  int // how often it will fail to cancel a workflow run
 }
 
 type workflowRun struct {
@@ -205,6 +207,9 @@ func (f *forge) Jobs(_ context.Context, _ bot.Repo, run int64) (all []bot.Job, e
 
 func (f *forge) CancelWorkflowRun(_ context.Context, _ bot.Repo, run int64) error {
 	return f.does("CancelWorkflowRun", func() error {
+		if f.stubborn--; f.stubborn >= 0 {
+			return errors.New("502")
+		}
 		for _, w := range f.sent {
 			for _, j := range w.jobs {
 				if w.id == run && j.Status == "queued" {

@@ -25,6 +25,7 @@ type story struct {
 	deaf     bool                                  // every webhook is lost
 	refused  bool                                  // every webhook fails at first, and comes again when somebody asks for it
 	slow     bool                                  // a file takes a while
+	stubborn int                                   // how often GitHub fails to cancel a workflow run
 	lost     int                                   // which machine dies in its first piece, from 1
 	rules    []release.Rule
 	settings func(*bot.Settings)
@@ -110,6 +111,14 @@ var stories = []story{
 	{name: "a run is cancelled", ends: "cancelled by agentzh", slow: true, parts: []part{
 		{atOnce, says(maintainer, "/ortest t-hello t-tally")},
 		{begun(1), says(maintainer, "/ortest cancel")},
+	}},
+	{name: "a run is cancelled as soon as its workflow run exists", ends: "cancelled by agentzh", slow: true, parts: []part{
+		{atOnce, says(maintainer, "/ortest t-hello t-tally")},
+		{func(w *world) bool { return len(w.forge.sent) > 0 }, says(maintainer, "/ortest cancel")},
+	}},
+	{after: true, name: "a run is cancelled, and GitHub does not stop its workflow run for a minute", ends: "cancelled by agentzh", slow: true, stubborn: 12, parts: []part{
+		{atOnce, says(maintainer, "/ortest t-hello t-tally")},
+		{func(w *world) bool { return len(w.forge.sent) > 0 }, says(maintainer, "/ortest cancel")},
 	}},
 	{after: true, name: "a goal is cancelled", ends: "t-hello pass, t-tally incomplete", slow: true, parts: []part{
 		{atOnce, says(maintainer, "/ortest t-hello t-tally")},

@@ -60,7 +60,7 @@ func newWorld(t *testing.T, s story, cat *catalog.Catalog) *world {
 	w := &world{t: t, story: s, life: l, desk: newDesk(l), cat: cat, asked: make(map[string]int)}
 	w.forge = &forge{
 		life: l, emit: w.emit, head: strings.Repeat("a", 40), reactions: make(map[string]bool), made: make(map[string]int), begun: make(map[string]int),
-		branches: map[string]string{"master": strings.Repeat("d", 40)},
+		branches: map[string]string{"master": strings.Repeat("d", 40)}, stubborn: s.stubborn,
 	}
 	if s.settings != nil {
 		s.settings(&w.settings)
