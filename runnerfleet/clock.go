@@ -33,11 +33,18 @@ func since(was, listening, now time.Time) time.Duration {
 	return now.Sub(later(past(was, listening, now), listening))
 }
 
-// past is when something was. What lies in the future was written by a clock that has been
-// set back since, and counts from when that was noticed.
+// ahead is how far the clocks of replicas may differ.
+const ahead = 10 * time.Second
+
+// past is when something was. What lies in the future was written by a replica whose clock is
+// a little ahead, and is as good as now; or by a clock that has been set back since, and
+// counts from when that was noticed.
 func past(was, listening, now time.Time) time.Time {
-	if was.After(now) {
+	switch early := was.Sub(now); {
+	case early > ahead:
 		return listening
+	case early > 0:
+		return now
 	}
 	return was
 }

@@ -224,12 +224,13 @@ func (p *pass) terminate(ctx context.Context) error {
 		at := situation{wanted: p.wanted, listening: p.listening}
 		seen := p.console(ctx)
 		in, err := p.update(ctx, func(in *Instance) bool {
-			why := in.overdue(at, p.now, p.Limits)
+			now := wall(p.Now) // it may have been heard since the pass began
+			why := in.overdue(at, now, p.Limits)
 			e := event{kind: ended, reason: in.explain(why), lost: why != reasonUnwanted}
 			if why == reasonNoEnrol {
 				e.reason += seen
 			}
-			return why != "" && in.advance(e, p.now)
+			return why != "" && in.advance(e, now)
 		})
 		if err != nil {
 			return err

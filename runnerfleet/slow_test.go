@@ -37,3 +37,62 @@ func TestAMachineJustBoughtIsNotMissedInAListThatLags(t *testing.T) {
 		}
 	})
 }
+
+// heard serves r1/b1 with an agent that is busy and heard by a pass every ten seconds, for
+// longer than Limits.Silence.
+func heard(t *testing.T, w *world) {
+	t.Helper()
+	w.work.Add(runnerfleet.Bucket{ID: "r1/b1"}, "p1")
+	w.once(t)
+	w.turn(t.Context())
+	w.turn(t.Context())
+	for range limits.Silence/w.fleet.Interval + 2 {
+		beat(t, w)
+		w.live(t, w.fleet.Interval)
+	}
+}
+
+func beat(t *testing.T, w *world) {
+	t.Helper()
+	if err := w.agents["r1-b1-a1"].client.Heartbeat(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsHeardMeanwhileIsNoSilence(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		then func(t *testing.T, w *world)
+	}{
+		{"by a replica whose clock is ahead by ten seconds", func(t *testing.T, w *world) {
+			w.api.Now = func() time.Time { return time.Now().Add(10 * time.Second) }
+			beat(t, w)
+			w.once(t)
+		}},
+		{"after the pass saw it silent and before it would end it", func(t *testing.T, w *world) {
+			w.live(t, limits.Silence-2*w.fleet.Interval)
+			pass(w.fleet.Interval)
+			w.cloud.Stray("r0-b1-a1")
+			w.faults.Set(func(c fleettest.Call) error {
+				if c == (fleettest.Call{Name: "cloud.Terminate"}) {
+					w.faults.Set(nil)
+					pass(time.Second)
+					beat(t, w)
+				}
+				return nil
+			})
+			w.once(t)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				heard(t, w)
+				tt.then(t, w)
+				if in := w.instance(t, "r1-b1-a1"); in.State != runnerfleet.Busy {
+					t.Errorf("it is %s, %q", in.State, in.Reason)
+				}
+			})
+		})
+	}
+}
