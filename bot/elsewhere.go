@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 	"github.com/ortest/ortest/report/html"
 )
@@ -12,49 +13,96 @@ import (
 // mostElsewhere bounds how many goals are named that failed in other runs.
 const mostElsewhere = 10
 
-// failedElsewhere names the goals that failed in earlier runs of the pull request at
-// the same commit and with the same options, and that a view has not: what is asked
-// for may be good while they are not.
-func (b *Bot) failedElsewhere(ctx context.Context, r Run, v html.RunView) (said []string, err error) {
-	if r.Pull == 0 {
-		return nil, nil // a release's table has all of its goals
+// bad is a goal that failed, or came to nothing, in an earlier run and has not been
+// good since.
+type bad struct {
+	goal, run string
+	as        report.Verdict
+	otherwise bool // it was tested with other options
+}
+
+func (x bad) String() string {
+	how := "was " + string(x.as)
+	if x.as == report.Fail {
+		how = "failed"
 	}
+	if x.otherwise {
+		return fmt.Sprintf("%s with other options %s at the same commit in run %s", x.goal, how, x.run)
+	}
+	return fmt.Sprintf("%s is no part of this, and %s at the same commit in run %s", x.goal, how, x.run)
+}
+
+// elsewhere adds to a view the goals that failed in earlier runs of the pull request at
+// the same commit and with the same options, and that it has not: what is asked for may
+// be good while they are not. Whoever may not write could make a required check good by
+// asking for little. So for that person's run all that was not good at the commit
+// counts, whatever it was tested with, and withholds the success.
+func (b *Bot) elsewhere(ctx context.Context, r Run, v *html.RunView) error {
+	if r.Pull == 0 {
+		return nil // a release's table has all of its goals
+	}
+	all, err := b.badElsewhere(ctx, r, *v)
+	if err != nil {
+		return err
+	}
+	trusted := r.Author == r.Approved
+	if trusted {
+		all = slices.DeleteFunc(all, func(x bad) bool { return x.otherwise || x.as != report.Fail })
+	}
+	for _, x := range all[:min(len(all), mostElsewhere)] {
+		v.Trouble = append(v.Trouble, x.String())
+	}
+	v.Withheld = !trusted && len(all) > 0
+	return nil
+}
+
+// badElsewhere lists what has not been good since at the commit of a run; the newest
+// run that has a goal has the last word on it.
+func (b *Bot) badElsewhere(ctx context.Context, r Run, v html.RunView) (all []bad, err error) {
 	runs, err := b.Store.Runs(ctx, r.Repo, r.Pull)
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]bool)
+	type tested struct {
+		goal    string
+		options plan.Options
+	}
+	known := make(map[tested]bool)
 	for _, g := range v.Goals {
-		known[g.Goal] = true
+		known[tested{g.Goal, options(r)}] = true
 	}
 	earlier := slices.IndexFunc(runs, func(o Run) bool { return o.ID == r.ID }) + 1
 	for _, o := range runs[earlier:] {
-		if o.Head != r.Head || !sameOptions(o, r) || !slices.ContainsFunc(o.goals(), func(g string) bool { return !known[g] }) {
+		if o.Head != r.Head || !slices.ContainsFunc(o.goals(), func(g string) bool { return !known[tested{g, options(o)}] }) {
 			continue
 		}
 		kept, err := b.Store.Results(ctx, o.ID)
 		if err != nil {
 			return nil, err
 		}
-		for _, goal := range o.goals() { // the newest run that has one has the last word on it
-			if kept[goal] == nil || known[goal] {
+		for _, goal := range o.goals() {
+			is := tested{goal, options(o)}
+			if kept[goal] == nil || known[is] {
 				continue
 			}
 			g, err := keptResult(o.ID, goal, kept[goal])
 			if err != nil {
 				return nil, err
 			}
-			if known[goal] = true; g.Verdict == report.Fail && len(said) < mostElsewhere {
-				said = append(said, fmt.Sprintf("%s is no part of this, and failed at the same commit in run %s", goal, o.ID))
+			if known[is] = true; g.Verdict != report.Pass && g.Verdict != report.Known {
+				all = append(all, bad{goal: goal, run: o.ID, as: g.Verdict, otherwise: !sameOptions(o, r)})
 			}
 		}
 	}
-	return said, nil
+	return all, nil
 }
 
-// sameOptions reports whether two runs tested in the same way, on whatever type of machine.
-func sameOptions(a, b Run) bool {
-	was, is := a.Plan.Options, b.Plan.Options
-	was.InstanceType, was.Force = is.InstanceType, is.Force
-	return was == is
+// options are how a run tested, on whatever type of machine.
+func options(r Run) plan.Options {
+	o := r.Plan.Options
+	o.InstanceType, o.Force = "", false
+	return o
 }
+
+// sameOptions reports whether two runs tested in the same way.
+func sameOptions(a, b Run) bool { return options(a) == options(b) }

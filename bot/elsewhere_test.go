@@ -70,3 +70,45 @@ func TestAFailureElsewhereIsSaid(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoMayNotWriteHidesNothing: on a commit that is approved, a stranger who asks for
+// little does not make the required check good.
+func TestWhoMayNotWriteHidesNothing(t *testing.T) {
+	run := func(id, mode, author string) Run {
+		r := endedRun(0)
+		r.ID, r.Head, r.Pieces[0].Goal, r.Author, r.Approved = id, "a", plan.Goal{Mode: mode, Project: "hello"}, author, "agentzh"
+		return r
+	}
+	optimised := run("1", "t", "mallory")
+	optimised.Plan.Options.CCOpt = "-O3"
+	for _, tt := range []struct {
+		name   string
+		before Run
+		was    report.Verdict
+		by     string
+		want   string
+	}{
+		{"another goal failed", run("1", "tv", "agentzh"), report.Fail, "mallory", "failure"},
+		{"another goal came to nothing", run("1", "tv", "mallory"), report.Incomplete, "mallory", "failure"},
+		{"the same goal failed with other options", optimised, report.Fail, "mallory", "failure"},
+		{"another goal was good", run("1", "tv", "agentzh"), report.Known, "mallory", "success"},
+		{"the same goal failed, and is good now", run("1", "t", "mallory"), report.Fail, "mallory", "success"},
+		{"who may write has the word", run("1", "tv", "agentzh"), report.Fail, "agentzh", "success"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := run("9", "t", tt.by)
+			s := &manyRuns{runs: []Run{now, tt.before}, was: map[string]report.Verdict{"1": tt.was, "9": report.Pass}}
+			b := guardedBot(t, &s.shelf, &guarded{})
+			b.Store = s
+			view, err := b.View(t.Context(), now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			view.State = "done"
+			check := b.checkRun(now, Check{Name: "ortest / verdict"}, view)
+			if check.Conclusion != tt.want || (tt.want == "failure") != strings.HasPrefix(check.Title, "other goals are not good: ") {
+				t.Errorf("%s, %q", check.Conclusion, check.Title)
+			}
+		})
+	}
+}

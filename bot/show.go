@@ -99,9 +99,7 @@ func (b *Bot) View(ctx context.Context, r Run) (html.RunView, error) {
 			}
 		}
 	}
-	others, err := b.failedElsewhere(ctx, r, v)
-	v.Trouble = append(v.Trouble, others...)
-	return v, err
+	return v, b.elsewhere(ctx, r, &v)
 }
 
 // showSticky keeps the pull request's one comment: it shows the newest run.

@@ -76,6 +76,10 @@ func VerdictCheck(run RunView, results []report.GoalResult) CheckOutput {
 	if run.Cancelled != "" && v != report.Fail {
 		out.Conclusion, word = "cancelled", "cancelled"
 	}
+	withheld := run.Withheld && out.Conclusion == "success"
+	if withheld {
+		out.Conclusion = "failure"
+	}
 	good := 0
 	for _, g := range results {
 		if conclusion(g.Verdict) == "success" {
@@ -85,6 +89,10 @@ func VerdictCheck(run RunView, results []report.GoalResult) CheckOutput {
 	out.Title = clip(fmt.Sprintf("%s: %s — %d of %s good", word, tally(results...), good, plural(len(results), "goal")), maxTitle)
 	s := newSheet(run, budget)
 	s.addf("%s **%s**: %s. %s\n\n", sign(word), word, tally(results...), meaning(word))
+	if withheld {
+		out.Title = clip("other goals are not good: "+out.Title, maxTitle)
+		s.add("What was asked for is good, but not all that was tested at this commit, and whoever asked may not write here. A run of what is not good, or one that somebody asks for who may write, has the word.\n\n")
+	}
 	for _, t := range run.Trouble {
 		s.addf("- %s\n", code(t, 500))
 	}

@@ -35,6 +35,7 @@ type RunView struct {
 	Cancelled string // login of who cancelled it
 	Goals     []GoalView
 	Trouble   []string // what went wrong outside of the tests, sentences
+	Withheld  bool     // good results make no success, since Trouble names others at the commit
 	Forge     string   // "https://github.com"
 	URL       string   // of the run's page
 	CreatedAt time.Time
