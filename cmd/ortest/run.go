@@ -44,7 +44,7 @@ func (a *app) run() *cobra.Command {
 		Short: "Run goals on this machine, now, without GitHub",
 		Long: "Run goals on this machine: prepare, check out, build, test file by file, judge. Progress goes to stderr, a table of verdicts to stdout, and the exit code is 1 " +
 			"if any goal is fail or incomplete.\n\nSeveral files run at once, over all goals, each in a lane of its own: network, processes, services, and a view of the machine's files " +
-			"in which every change is lost. A file that fails beside others is run once more alone, and that run counts. What was interrupted continues with the files that are left, " +
+			"in which every change is lost. A file that fails beside others is run once more alone, and that run counts, unless it crashed, leaked or had a memory error: that counts at once. What was interrupted continues with the files that are left, " +
 			"unless -f is given. Sources come from https://github.com, or from --mirror: bare repositories DIR/OWNER/NAME.git.",
 		Example: "  ortest run t-hello t-tally\n  ortest run --mirror ~/mirror --jobs 8 t-ngx_echo tv-ngx_echo\n  ortest run --files 't/04*.t' --results out t-ngx_lua && ortest report --out report out/ortest.log.gz",
 		Args:    anyTargets,
