@@ -29,7 +29,7 @@ var rooms = []Room{
 	{"report/html", []string{"report", "report/result", "plan"}},
 	{"report/opsboy", nil},
 	{"workflows", []string{"plan"}},
-	{"workflows/botless", []string{"workflows", "plan", "plan/catalog", "action", "report", "report/html", "bot", "bot/github", "runnerfleet", "runnerfleet/ec2", "runnerfleet/local"}},
+	{"workflows/botless", []string{"workflows", "plan", "plan/catalog", "action", "report", "report/html", "bot", "bot/github", "runnerfleet", "runnerfleet/ec2", "runnerfleet/image", "runnerfleet/local"}},
 	{"action", []string{"action/crash", "action/lane", "action/source", "action/unit", "action/valgrind", "plan", "plan/catalog", "plan/recipe", "report", "report/html"}},
 	{"action/lane", []string{"action/crash"}},
 	{"action/source", []string{"plan/recipe"}},

@@ -14,8 +14,10 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
+	"github.com/ortest/ortest/plan/catalog"
 	"github.com/ortest/ortest/runnerfleet"
 	"github.com/ortest/ortest/runnerfleet/ec2"
+	"github.com/ortest/ortest/runnerfleet/image"
 	"github.com/ortest/ortest/runnerfleet/local"
 	"github.com/ortest/ortest/workflows"
 )
@@ -101,11 +103,7 @@ func (j Job) ec2Launcher(ctx context.Context, r run) (launcher, error) {
 	}
 	arches := make(map[string]ec2.Arch)
 	if a, ok := c.Arch(r.Options.Arch); ok {
-		arch := ec2.Arch{Image: cmp.Or(os.Getenv("ORTEST_IMAGE"), a.Image), Types: words("ORTEST_TYPES"), Digest: os.Getenv("ORTEST_AGENT_SHA256")}
-		if len(arch.Types) == 0 {
-			arch.Types = a.Alike()
-		}
-		arches[a.Name] = arch
+		arches[a.Name] = machinesOf(a)
 	}
 	owners := words("ORTEST_IMAGE_OWNERS")
 	if len(owners) == 0 {
@@ -119,6 +117,18 @@ func (j Job) ec2Launcher(ctx context.Context, r run) (launcher, error) {
 		return nil, usage(err)
 	}
 	return j.patiently(cloud), nil
+}
+
+// machinesOf is what the job's variables say of an arch's machines, or the catalog does.
+func machinesOf(a catalog.Arch) ec2.Arch {
+	arch := ec2.Arch{Image: cmp.Or(os.Getenv("ORTEST_IMAGE"), a.Image), Types: words("ORTEST_TYPES"), Digest: os.Getenv("ORTEST_AGENT_SHA256")}
+	if len(arch.Types) == 0 {
+		arch.Types = a.Alike()
+	}
+	if a.Name == "linux i386" {
+		arch.Root = image.Root386
+	}
+	return arch
 }
 
 // patiently launches on a cloud, thrice where it has no machine left.
