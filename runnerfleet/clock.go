@@ -11,11 +11,12 @@ func wall(now func() time.Time) time.Time {
 	return now().Round(0)
 }
 
-// hear returns the time of a pass, and says since when agents are heard. Where passes were
-// missing, or nothing could be stored, nobody can tell for how long an agent was silent:
-// the database was away, the process stood still, or the clock was set. Then hearing
-// begins anew.
+// hear returns the time, and notes that we can hear. Where that was not noted for a while, or
+// nothing could be stored, nobody can tell for how long an agent was silent: the database was
+// away, the process stood still, or the clock was set. Then hearing begins anew.
 func (f *Fleet) hear() time.Time {
+	f.ears.Lock()
+	defer f.ears.Unlock()
 	now := wall(f.Now)
 	if gap := now.Sub(f.heard); gap < 0 || gap >= f.Limits.Silence/2 || f.deaf.Swap(false) {
 		if !f.heard.IsZero() {
@@ -25,6 +26,34 @@ func (f *Fleet) hear() time.Time {
 	}
 	f.heard = now
 	return now
+}
+
+// hearing is since when agents are heard.
+func (f *Fleet) hearing() time.Time {
+	f.ears.Lock()
+	defer f.ears.Unlock()
+	return f.listening
+}
+
+// stayAwake hears on while a pass waits for others, until it is told that the pass is over:
+// a cloud or a GitHub that is slow does not keep agents from being heard.
+func (f *Fleet) stayAwake() (over func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(max(f.Limits.Silence/4, time.Second))
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				f.hear()
+			case <-end:
+				f.hear()
+				return
+			}
+		}
+	}()
+	return func() { close(end); <-ended }
 }
 
 // since is how long ago something was, or how long we have been listening if that is

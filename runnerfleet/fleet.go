@@ -33,10 +33,13 @@ type Fleet struct {
 	// Now is the clock of the day; nil: time.Now.
 	Now func() time.Time
 
-	once      sync.Once
-	wake      chan struct{}
+	once sync.Once
+	wake chan struct{}
+	slow atomic.Bool // telling Work took too long in this pass
+
+	ears      sync.Mutex // of listening and heard
 	listening time.Time
-	heard     time.Time   // when the last pass was made
+	heard     time.Time   // when it was last seen that we can hear
 	deaf      atomic.Bool // something could not be stored since
 }
 
@@ -104,7 +107,9 @@ func (f *Fleet) Once(ctx context.Context) error {
 		return err
 	}
 	now := f.hear()
-	v.Listening = f.listening
+	defer f.stayAwake()()
+	v.Listening = f.hearing()
+	f.slow.Store(false)
 	wanted := v.wanted()
 	var errs []error
 	for _, b := range v.Want {
@@ -153,7 +158,7 @@ func launchAll(ctx context.Context, all []*pass) error {
 // Observe returns what a pass would see now.
 func (f *Fleet) Observe(ctx context.Context) (View, error) {
 	f.start()
-	v := View{Listening: f.listening}
+	v := View{Listening: f.hearing()}
 	var err error
 	if v.Machines, err = f.Cloud.List(ctx); err != nil {
 		return v, fmt.Errorf("list machines: %w", err)
@@ -215,13 +220,14 @@ func (p *pass) named(err error) error {
 	return fmt.Errorf("%s %s: %w", p.step.Op, cmp.Or(p.step.Instance, p.step.CloudID), err)
 }
 
-// terminate ends an instance, tells Work, and ends its machine. Whether it must
+// terminate ends an instance, tells Work, so that its runners are no longer registered,
+// and ends its machine, whether that could be told or not. Whether it must
 // go is asked again of the instance as it is now: it may have taken a piece
 // or been heard since it was observed.
 func (p *pass) terminate(ctx context.Context) error {
 	var errs []error
 	if p.step.Instance != "" {
-		at := situation{wanted: p.wanted, listening: p.listening}
+		at := situation{wanted: p.wanted, listening: p.hearing()}
 		seen := p.console(ctx)
 		in, err := p.update(ctx, func(in *Instance) bool {
 			now := wall(p.Now) // it may have been heard since the pass began
@@ -290,9 +296,25 @@ func (p *pass) confirm(ctx context.Context) error {
 	return err
 }
 
+// How long Work has to hear of a loss, and of the others in a pass in which it took longer:
+// machines cost while it does. What it has not heard is told by the next pass.
+const (
+	tellTime  = 10 * time.Second
+	tellHaste = time.Second
+)
+
 // lose tells Work, then remembers that it did: a crash between tells it again.
 func (p *pass) lose(ctx context.Context, in Instance) error {
-	if err := p.Work.Lost(ctx, in); err != nil {
+	within := tellTime
+	if p.slow.Load() {
+		within = tellHaste
+	}
+	telling, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if err := p.Work.Lost(telling, in); err != nil {
+		if telling.Err() != nil {
+			p.slow.Store(true)
+		}
 		return fmt.Errorf("report loss: %w", err)
 	}
 	_, err := p.update(ctx, func(in *Instance) bool { return in.advance(event{kind: told}, p.now) })
@@ -389,8 +411,9 @@ func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
 
 // update moves the step's instance and logs where it went.
 func (p *pass) update(ctx context.Context, change func(*Instance) bool) (Instance, error) {
+	began := wall(p.Now)
 	in, err := update(ctx, p.Store, p.Log, p.step.Instance, change)
-	if err != nil {
+	if err != nil || wall(p.Now).Sub(began) >= p.Limits.Silence/2 { // nor could a heartbeat be stored
 		p.deaf.Store(true)
 	}
 	return in, err

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,7 @@ type world struct {
 	store  *fleettest.Store
 	work   *fleettest.Work
 	key    []byte
+	ahead  atomic.Int64 // of the clock of the day
 
 	fleet  *runnerfleet.Fleet
 	api    *runnerfleet.API
@@ -64,6 +66,8 @@ func (w *world) start() {
 		URL: "http://fleet", Key: w.key, Interval: 10 * time.Second, Log: log,
 	}
 	w.api = &runnerfleet.API{Store: w.store, Work: w.work, Wake: w.fleet.Wake, Log: log}
+	now := func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+	w.fleet.Now, w.api.Now = now, now
 }
 
 // RoundTrip lets a client call whichever process lives now, without a network.

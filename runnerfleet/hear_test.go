@@ -42,6 +42,29 @@ func TestWhatNobodyCouldHearIsNoSilence(t *testing.T) {
 			w.faults.Set(nil)
 		}},
 		{"the process stands still for an hour", func(*testing.T, *world) { pass(time.Hour) }},
+		{"the process stands still for an hour in the midst of a pass", func(t *testing.T, w *world) {
+			w.cloud.Stray("r0-b1-a1")
+			w.faults.Set(func(c fleettest.Call) error {
+				if c == (fleettest.Call{Name: "cloud.Terminate"}) {
+					w.set(time.Hour)
+					pass(limits.Silence / 4)
+				}
+				return nil
+			})
+			w.once(t)
+			w.faults.Set(nil)
+		}},
+		{"the database does not answer for five minutes", func(t *testing.T, w *world) {
+			w.work.Add(runnerfleet.Bucket{ID: "r1/b2"}, "p2")
+			w.faults.Set(func(c fleettest.Call) error {
+				if c == (fleettest.Call{Name: "store.UpdateInstance"}) {
+					w.faults.Set(nil)
+					pass(5 * time.Minute)
+				}
+				return nil
+			})
+			w.once(t)
+		}},
 		{"the clock is set forward by half an hour", func(t *testing.T, w *world) { w.set(30 * time.Minute) }},
 		{"the clock is set back by an hour", func(t *testing.T, w *world) { w.set(-time.Hour) }},
 		{"the clock is set back by a day", func(t *testing.T, w *world) { w.set(-24 * time.Hour) }},
@@ -54,7 +77,6 @@ func TestWhatNobodyCouldHearIsNoSilence(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld()
-					w.set(0)
 					w.work.Add(runnerfleet.Bucket{ID: "r1/b1", Deadline: time.Now().Add(50 * time.Hour)}, "p1")
 					w.fleet.Limits.MaxAge = 50 * time.Hour
 					w.once(t)
@@ -82,10 +104,7 @@ func TestWhatNobodyCouldHearIsNoSilence(t *testing.T) {
 }
 
 // set sets the clock of the day.
-func (w *world) set(by time.Duration) {
-	now := func() time.Time { return time.Now().Add(by) }
-	w.fleet.Now, w.api.Now = now, now
-}
+func (w *world) set(by time.Duration) { w.ahead.Store(int64(by)) }
 
 func TestACapacityWaitDoesNotOutliveItsClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,8 @@
 package runnerfleet_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -95,4 +97,78 @@ func TestWhatIsHeardMeanwhileIsNoSilence(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hanging is a Work whose GitHub takes a request and never answers, while hangs is set.
+type hanging struct {
+	runnerfleet.Work
+	hangs bool
+}
+
+func (h *hanging) Lost(ctx context.Context, in runnerfleet.Instance) error {
+	if h.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return h.Work.Lost(ctx, in)
+}
+
+func TestMachinesAreEndedWhileGitHubHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		work := &hanging{Work: w.work, hangs: true}
+		w.fleet.Work = work
+		for i := range 4 {
+			w.work.Add(runnerfleet.Bucket{ID: fmt.Sprintf("r1/b%d", i)}, fmt.Sprintf("p%d", i))
+		}
+		w.once(t)
+		w.turn(t.Context()) // all have enrolled, and fall silent
+		w.live(t, limits.Silence-w.fleet.Interval)
+		pass(w.fleet.Interval)
+		began := time.Now()
+		if err := w.fleet.Once(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the pass says %v", err)
+		}
+		if took := time.Since(began); took != 13*time.Second {
+			t.Errorf("the pass took %s, want ten seconds for the first and one for each other", took)
+		}
+		if got := w.cloud.Running(); len(got) != 0 {
+			t.Errorf("still running %v", got)
+		}
+		work.hangs = false
+		w.cloud.Linger = time.Hour
+		w.once(t)
+		for i := range 4 {
+			if in := w.instance(t, fmt.Sprintf("r1-b%d-a1", i)); in.Owed || w.work.Lose(in.ID) != 1 {
+				t.Errorf("%s: told %d times, owed %v; want it told once GitHub answers", in.ID, w.work.Lose(in.ID), in.Owed)
+			}
+		}
+	})
+}
+
+func TestPassesThatTakeLongFindASilentMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.work.Add(runnerfleet.Bucket{ID: "r1/b1"}, "p1")
+		w.once(t)
+		w.turn(t.Context())
+		w.cloud.Stray("r0-b1-a1")
+		slow := errors.New("slow")
+		w.faults.Set(func(c fleettest.Call) error {
+			if c == (fleettest.Call{Name: "cloud.Terminate"}) {
+				pass(limits.Silence)
+				return slow
+			}
+			return nil
+		})
+		for range 3 {
+			if err := w.fleet.Once(t.Context()); !errors.Is(err, slow) {
+				t.Errorf("the pass says %v", err)
+			}
+			pass(w.fleet.Interval)
+		}
+		if in := w.instance(t, "r1-b1-a1"); in.Reason != "no heartbeat" {
+			t.Errorf("it is %s, %q", in.State, in.Reason)
+		}
+	})
 }
