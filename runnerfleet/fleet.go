@@ -107,7 +107,8 @@ func (f *Fleet) Once(ctx context.Context) error {
 		return err
 	}
 	now := f.hear()
-	defer f.stayAwake()()
+	over := f.stayAwake()
+	defer over()
 	v.Listening = f.hearing()
 	f.slow.Store(false)
 	wanted := v.wanted()
