@@ -1,6 +1,7 @@
 package runnerfleet
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -256,12 +257,18 @@ func (a *API) finished(w http.ResponseWriter, r *http.Request, in Instance) erro
 	return nil
 }
 
+// beatTime is how long a database may take to store a heartbeat.
+const beatTime = time.Minute
+
 func (a *API) heartbeat(w http.ResponseWriter, r *http.Request, in Instance) error {
 	var b beating
 	if err := a.decode(w, r, &b); err != nil {
 		return err
 	}
-	in, err := a.move(r, in.ID, event{kind: beat})
+	// It was heard, however long the database takes and though its sender gives up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), beatTime)
+	defer cancel()
+	in, err := a.move(r.WithContext(ctx), in.ID, event{kind: beat})
 	if err != nil {
 		return err
 	}

@@ -399,7 +399,9 @@ func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
 		// As every store gives it back: the launch may be repeated from there.
 		Deadline: deadline.UTC().Truncate(time.Second),
 	}
+	began := wall(p.Now)
 	err := p.Store.AddInstance(ctx, in)
+	p.stored(began, err)
 	switch {
 	case errors.Is(err, ErrExists):
 		return p.Store.Instance(ctx, id)
@@ -414,10 +416,16 @@ func (p *pass) intend(ctx context.Context, token string) (Instance, error) {
 func (p *pass) update(ctx context.Context, change func(*Instance) bool) (Instance, error) {
 	began := wall(p.Now)
 	in, err := update(ctx, p.Store, p.Log, p.step.Instance, change)
-	if err != nil || wall(p.Now).Sub(began) >= p.Limits.Silence/2 { // nor could a heartbeat be stored
+	p.stored(began, err)
+	return in, err
+}
+
+// stored notes how a write went that began then: where it took long, or came to nothing,
+// no heartbeat could be stored either.
+func (p *pass) stored(began time.Time, err error) {
+	if err != nil && !errors.Is(err, ErrExists) || wall(p.Now).Sub(began) >= p.Limits.Silence/2 {
 		p.deaf.Store(true)
 	}
-	return in, err
 }
 
 func update(ctx context.Context, s Store, log *slog.Logger, id string, change func(*Instance) bool) (Instance, error) {

@@ -65,6 +65,17 @@ func TestWhatNobodyCouldHearIsNoSilence(t *testing.T) {
 			})
 			w.once(t)
 		}},
+		{"the database does not answer for five minutes when another machine is meant", func(t *testing.T, w *world) {
+			w.work.Add(runnerfleet.Bucket{ID: "r1/b2"}, "p2")
+			w.faults.Set(func(c fleettest.Call) error {
+				if c == (fleettest.Call{Name: "store.AddInstance"}) {
+					w.faults.Set(nil)
+					pass(5 * time.Minute)
+				}
+				return nil
+			})
+			w.once(t)
+		}},
 		{"the clock is set forward by half an hour", func(t *testing.T, w *world) { w.set(30 * time.Minute) }},
 		{"the clock is set back by an hour", func(t *testing.T, w *world) { w.set(-time.Hour) }},
 		{"the clock is set back by a day", func(t *testing.T, w *world) { w.set(-24 * time.Hour) }},

@@ -68,8 +68,8 @@ func (s *Store) AddInstance(_ context.Context, in runnerfleet.Instance) error {
 }
 
 // UpdateInstance changes one.
-func (s *Store) UpdateInstance(_ context.Context, id string, change func(*runnerfleet.Instance) bool) (runnerfleet.Instance, error) {
-	if err := s.Faults.at("store.UpdateInstance", false); err != nil {
+func (s *Store) UpdateInstance(ctx context.Context, id string, change func(*runnerfleet.Instance) bool) (runnerfleet.Instance, error) {
+	if err := cmp.Or(s.Faults.at("store.UpdateInstance", false), ctx.Err()); err != nil {
 		return runnerfleet.Instance{}, err
 	}
 	s.mu.Lock()
