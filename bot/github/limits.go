@@ -111,7 +111,8 @@ func (l *limits) reserve(req *http.Request, now time.Time) (time.Duration, error
 	if !paid {
 		wait = max(wait, l.points.free(cost, lane, now))
 	}
-	if wait > maxWait {
+	by, bounded := req.Context().Deadline() // nothing is bought for who does not wait for it
+	if wait > maxWait || bounded && wait > 0 && now.Add(wait).After(by) {
 		return wait, errBudget
 	}
 	if !paid {
