@@ -71,6 +71,9 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 		return err
 	}
 	sc.Stores = tracer.stores
+	if err := free(cfg.Listen); err != nil { // before it works anything
+		return err
+	}
 	sys, err := newSystem(ctx, sc)
 	if err != nil {
 		return err
@@ -90,9 +93,9 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 		case <-ctx.Done():
 			return nil
 		}
-		ln, err := net.Listen("tcp", cfg.Listen)
+		ln, err := listen(cfg.Listen)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w; choose another address in the configuration", cfg.Listen, err)
+			return err
 		}
 		log.Info("serving", "addr", ln.Addr().String(), "url", cfg.URL, "catalog", live.catalog.Load().Revision)
 		return serveHTTP(ctx, ln, sys.http)
@@ -102,6 +105,23 @@ func serve(ctx context.Context, path string, cfg serveConfig, log *slog.Logger) 
 	err = g.Wait()
 	log.Info("serving ended")
 	return err
+}
+
+func listen(addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address in the configuration", addr, err)
+	}
+	return ln, nil
+}
+
+// free errs where nobody can listen.
+func free(addr string) error {
+	ln, err := listen(addr)
+	if err != nil {
+		return err
+	}
+	return ln.Close()
 }
 
 // system reads what the configuration names and builds what newSystem takes.
