@@ -83,7 +83,11 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	e.quick.SetMaxOpenConns(quickSize)
 	e.quick.SetMaxIdleConns(quickSize)
 	e.session = session{conf: conn, log: cfg.Log, held: make(map[string]*right)}
-	if err := errors.Join(e.fits(ctx), e.warm(ctx)); err != nil {
+	err = e.fits(ctx)
+	if err == nil {
+		err = e.warm(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, e.explain(err)), e.close())
 	}
 	return &Store{db: e.db, read: e.db, engine: e, name: name, log: cfg.Log}, nil
