@@ -146,7 +146,7 @@ func (b *Bot) checkRun(r Run, c Check, view html.RunView) CheckRun {
 	}
 	switch {
 	case c.Project != "":
-		view.Goals, view.Trouble, view.EndedAt, view.State = ofProject(view.Goals, c.Project), nil, time.Time{}, "done"
+		view.Goals, view.Trouble, view.Withheld, view.EndedAt, view.State = ofProject(view.Goals, c.Project), nil, false, time.Time{}, "done"
 		out = html.VerdictCheck(view, resultsOf(view.Goals))
 	case c.Goal == "" && view.State == "done":
 		out = html.VerdictCheck(view, resultsOf(view.Goals))

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -34,7 +35,7 @@ func (b *Bot) decideConfirm(ctx context.Context, c comment) error {
 	if !ok {
 		return b.answer(ctx, c, ambiguous(all))
 	}
-	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: c.Sender, grants: o.name, confirmed: true}
+	s := start{at: at, words: o.Words, goals: o.Goals, of: o.Of, files: o.Files, author: o.Author, approved: cmp.Or(o.Approved, c.Sender), grants: o.name, confirmed: true}
 	if o.name == "" {
 		s.author = c.Sender
 	}

@@ -303,10 +303,10 @@ func (b *Bot) stop(ctx context.Context, r Run, d Dispatch) error {
 	id := d.WorkflowRun
 	if id == 0 {
 		var err error
-		if id, err = b.Forge.FindWorkflowRun(ctx, r.Repo, workflows.File, d.Nonce); err != nil {
+		if id, err = b.Forge.FindWorkflowRun(ctx, r.Repo, workflows.File, d.Nonce); err != nil && !errors.Is(err, ErrGone) {
 			return err
 		}
-		if id == 0 && b.unsettled(d) {
+		if id == 0 && err == nil && b.unsettled(d) {
 			return nil
 		}
 	}

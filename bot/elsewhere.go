@@ -17,14 +17,17 @@ const mostElsewhere = 10
 // good since.
 type bad struct {
 	goal, run string
-	as        report.Verdict
+	as        report.Verdict // "" is not over
 	otherwise bool // it was tested with other options
 }
 
 func (x bad) String() string {
 	how := "was " + string(x.as)
-	if x.as == report.Fail {
+	switch x.as {
+	case report.Fail:
 		how = "failed"
+	case "":
+		how = "is not over"
 	}
 	if x.otherwise {
 		return fmt.Sprintf("%s with other options %s at the same commit in run %s", x.goal, how, x.run)
@@ -45,16 +48,18 @@ func (b *Bot) elsewhere(ctx context.Context, r Run, v *html.RunView) error {
 	if err != nil {
 		return err
 	}
-	trusted := r.Author == r.Approved
-	if trusted {
+	if r.trusted() {
 		all = slices.DeleteFunc(all, func(x bad) bool { return x.otherwise || x.as != report.Fail })
 	}
 	for _, x := range all[:min(len(all), mostElsewhere)] {
 		v.Trouble = append(v.Trouble, x.String())
 	}
-	v.Withheld = !trusted && len(all) > 0
+	v.Withheld = !r.trusted() && len(all) > 0
 	return nil
 }
+
+// trusted reports whether somebody asked for a run who may write.
+func (r *Run) trusted() bool { return r.Author == r.Approved }
 
 // badElsewhere lists what has not been good since at the commit of a run; the newest
 // run that has a goal has the last word on it.
@@ -82,7 +87,13 @@ func (b *Bot) badElsewhere(ctx context.Context, r Run, v html.RunView) (all []ba
 		}
 		for _, goal := range o.goals() {
 			is := tested{goal, options(o)}
-			if kept[goal] == nil || known[is] {
+			if known[is] {
+				continue
+			}
+			if kept[goal] == nil {
+				if known[is] = o.live(); o.live() {
+					all = append(all, bad{goal: goal, run: o.ID, otherwise: !sameOptions(o, r)})
+				}
 				continue
 			}
 			g, err := keptResult(o.ID, goal, kept[goal])

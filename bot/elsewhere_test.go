@@ -91,6 +91,8 @@ func TestWhoMayNotWriteHidesNothing(t *testing.T) {
 		{"another goal failed", run("1", "tv", "agentzh"), report.Fail, "mallory", "failure"},
 		{"another goal came to nothing", run("1", "tv", "mallory"), report.Incomplete, "mallory", "failure"},
 		{"the same goal failed with other options", optimised, report.Fail, "mallory", "failure"},
+		{"another goal is not over", func() Run { r := run("1", "tv", "agentzh"); r.State = Running; return r }(), "", "mallory", "failure"},
+		{"another goal never came to anything", run("1", "tv", "agentzh"), "", "mallory", "success"},
 		{"another goal was good", run("1", "tv", "agentzh"), report.Known, "mallory", "success"},
 		{"the same goal failed, and is good now", run("1", "t", "mallory"), report.Fail, "mallory", "success"},
 		{"who may write has the word", run("1", "tv", "agentzh"), report.Fail, "agentzh", "success"},
@@ -108,6 +110,32 @@ func TestWhoMayNotWriteHidesNothing(t *testing.T) {
 			check := b.checkRun(now, Check{Name: "ortest / verdict"}, view)
 			if check.Conclusion != tt.want || (tt.want == "failure") != strings.HasPrefix(check.Title, "other goals are not good: ") {
 				t.Errorf("%s, %q", check.Conclusion, check.Title)
+			}
+		})
+	}
+}
+
+func TestWhoseRunStandsInForAnother(t *testing.T) {
+	by := func(comment int64, author string) Run {
+		r := endedRun(0)
+		r.Head, r.Comment, r.Author, r.Approved, r.Pieces[0].Reason = "a", comment, author, "agentzh", ""
+		return r
+	}
+	for _, tt := range []struct {
+		name      string
+		was, asks string
+		want      bool
+	}{
+		{"a writer's for a writer's", "agentzh", "agentzh", true},
+		{"a writer's for a stranger's", "agentzh", "mallory", true},
+		{"a stranger's for a stranger's", "mallory", "eve", true},
+		{"a stranger's does not for a writer's, which has the last word", "mallory", "agentzh", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := &Bot{Store: &manyRuns{runs: []Run{by(1, tt.was)}}}
+			same, err := b.same(t.Context(), by(2, tt.asks))
+			if err != nil || (same != nil) != tt.want {
+				t.Errorf("%v, %v; want %v", same, err, tt.want)
 			}
 		})
 	}

@@ -101,7 +101,7 @@ func (b *Bot) startOne(ctx context.Context, c comment, s start, p planned) error
 		}
 		if over != "" {
 			a := refusal(fmt.Sprintf("%s. If it is worth it, somebody who may write confirms:\n\n%s", over, fence(Prefix+" confirm")))
-			a.Offer = &offer{Words: s.words, Goals: s.goals, Of: s.of, Files: s.files, Head: s.at.Head, Author: s.author, Wants: verbConfirm}
+			a.Offer = &offer{Words: s.words, Goals: s.goals, Of: s.of, Files: s.files, Head: s.at.Head, Author: s.author, Approved: s.approved, Wants: verbConfirm}
 			return b.answer(ctx, c, a)
 		}
 	}
@@ -216,7 +216,9 @@ func (b *Bot) same(ctx context.Context, r Run) (*Run, error) {
 		}
 		granted := r.Grants != "" && o.Grants == r.Grants
 		repeated := r.Of != "" && o.Of == r.Of && o.live()
-		if granted || repeated || r.Of == "" && o.does(r) {
+		// What a stranger asked for does not stand in for whom the last word belongs to.
+		stands := o.trusted() || !r.trusted()
+		if granted || repeated || r.Of == "" && stands && o.does(r) {
 			return &o, nil
 		}
 	}

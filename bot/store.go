@@ -47,7 +47,9 @@ type offer struct {
 	Files  map[string][]string `json:"files,omitempty"` // of new failures that are repeated: their files by goal
 	Head   string              `json:"head"`
 	Author string              `json:"author"`
-	Wants  verb                `json:"wants"` // approve or confirm
+	// Approved is who let Author's command run the commit; "": nobody yet.
+	Approved string `json:"approved,omitempty"`
+	Wants    verb   `json:"wants"` // approve or confirm
 }
 
 // cancel is what was asked to end: a run, or goals of it.
