@@ -145,29 +145,29 @@ func (f *forks) event(m []byte) {
 	}
 }
 
-// elsewhere tells that a process descends from another than root. It is not said of
-// one of which nothing is known where the kernel does not tell all.
-func (f *forks) elsewhere(pid, root int) bool {
+// elsewhere tells that a process descends from another than root. Of one that is gone it
+// is not known where the kernel does not tell all.
+func (f *forks) elsewhere(pid, root int) (is, known bool) {
 	for range mostAncestry {
 		if pid == root {
-			return false
+			return false, true
 		}
-		parent, known := f.parents[pid]
-		if !known {
+		parent, seen := f.parents[pid]
+		if !seen {
 			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			if err != nil {
-				return f.fd >= 0
+				return f.fd >= 0, f.fd >= 0
 			}
 			p, ok := lane.ParseStat(pid, stat)
 			if !ok {
-				return false
+				return false, false
 			}
 			parent = p.Parent
 		}
 		if parent == 0 {
-			return true
+			return true, true
 		}
 		pid = parent
 	}
-	return false
+	return false, false
 }

@@ -47,6 +47,10 @@ func openKernelLog() *kernelLog {
 	return k
 }
 
+// Unowned ends the line of a crash of which nobody knows whose process it was: of
+// files that are tested at the same time, each has it.
+const Unowned = " (whose process it was is not known)"
+
 // within says that the test file's processes descend from this one.
 func (k *kernelLog) within(pid int) {
 	if k != nil {
@@ -93,8 +97,13 @@ func (k *kernelLog) read(lines []string) []string {
 		case err != nil || n <= 0:
 			return lines
 		}
-		if text := crashLine(buf[:n]); text != "" && !k.elsewhere(text) {
-			lines = append(lines, text)
+		if text := crashLine(buf[:n]); text != "" {
+			switch is, known := k.elsewhere(text); {
+			case !known:
+				lines = append(lines, text+Unowned)
+			case !is:
+				lines = append(lines, text)
+			}
 		}
 	}
 }
@@ -102,10 +111,10 @@ func (k *kernelLog) read(lines []string) []string {
 var reWho = regexp.MustCompile(`\[([0-9]+)\]:? `)
 
 // elsewhere tells that the process of a line descends from another than root.
-func (k *kernelLog) elsewhere(line string) bool {
+func (k *kernelLog) elsewhere(line string) (is, known bool) {
 	m := reWho.FindStringSubmatch(line)
 	if m == nil {
-		return false
+		return false, false
 	}
 	pid, _ := strconv.Atoi(m[1])
 	k.forks.read()

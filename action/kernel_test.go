@@ -71,25 +71,28 @@ func TestACrashElsewhereIsNotOurs(t *testing.T) {
 		root   int
 		told   bool // what the kernel must tell for it
 		untold bool // without
+		sure   bool // also without
 	}{
-		{"itself", line(self), self, false, false},
-		{"a descendant", line(self), os.Getppid(), false, false},
-		{"somebody else's", line(os.Getppid()), self, true, true},
-		{"a descendant that is gone", line(child), self, false, false},
-		{"a descendant of one that is gone too", line(child), parent, false, false},
-		{"somebody else's that is gone", line(child), 1 << 30, true, false},
-		{"one that nobody knows", line(1 << 30), self, true, false},
-		{"a line without a process", "traps: something", self, false, false},
-		{"a trap", fmt.Sprintf("traps: a[%d] trap divide error", os.Getppid()), self, true, true},
+		{"itself", line(self), self, false, false, true},
+		{"a descendant", line(self), os.Getppid(), false, false, true},
+		{"somebody else's", line(os.Getppid()), self, true, true, true},
+		{"a descendant that is gone", line(child), self, false, false, false},
+		{"a descendant of one that is gone too", line(child), parent, false, false, false},
+		{"somebody else's that is gone", line(child), 1 << 30, true, false, false},
+		{"one that nobody knows", line(1 << 30), self, true, false, false},
+		{"a line without a process", "traps: something", self, false, false, false},
+		{"a trap", fmt.Sprintf("traps: a[%d] trap divide error", os.Getppid()), self, true, true, true},
+		{"nothing is whose before its lane is there", line(self), 0, true, true, true},
 	} {
 		k := kernelLog{forks: told}
 		k.root.Store(int64(tt.root))
-		if got := k.elsewhere(tt.line); told.fd >= 0 && got != tt.told {
+		if got, _ := k.elsewhere(tt.line); told.fd >= 0 && got != tt.told {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 		k.forks = untold
-		if got := k.elsewhere(tt.line); got != tt.untold {
-			t.Errorf("%s, where the kernel tells nothing: %v", tt.name, got)
+		got, known := k.elsewhere(tt.line)
+		if got != tt.untold || known != (tt.sure || tt.untold) {
+			t.Errorf("%s, where the kernel tells nothing: %v, known %v", tt.name, got, known)
 		}
 	}
 }

@@ -70,6 +70,9 @@ func (r *run) testFile(ctx context.Context, path string, limit time.Duration, lo
 	var got outcome
 	var err error
 	kernel := openKernelLog()
+	if r.cfg.Lanes {
+		kernel.within(0) // nothing is the file's before its lane is there
+	}
 	c.begun = kernel.within
 	masked := &masker{w: log, secrets: secretsOf(r.cfg.Env)}
 	run := r.onMachine

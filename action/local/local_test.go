@@ -173,6 +173,7 @@ func TestWhatCompanyIsNotToBlameFor(t *testing.T) {
 		{"so may a time limit", []report.Finding{{Kind: "timeout", Class: report.New}}, false},
 		{"and a death by a signal", []report.Finding{{Kind: "signal", Class: report.NotRun}}, false},
 		{"a crash is the file's own", []report.Finding{{Kind: "crash", Class: report.New}}, true},
+		{"one of which nobody knows whose it is may be the others'", []report.Finding{{Kind: "crash", Class: report.New, Name: "a segfault" + action.Unowned}}, false},
 		{"beside other failures too", []report.Finding{{Kind: "assert", Class: report.New}, {Kind: "crash", Class: report.New}}, true},
 		{"also one that the base branch has", []report.Finding{{Kind: "crash", Class: report.Old}}, true},
 		{"what valgrind finds is", []report.Finding{{Kind: "memcheck", Class: report.New}}, true},

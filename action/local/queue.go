@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/ortest/ortest/action"
 	"github.com/ortest/ortest/plan"
 	"github.com/ortest/ortest/report"
 )
@@ -183,11 +185,12 @@ func (w *watch) one(ctx context.Context, f *file, beside bool) (good bool, err e
 var inside = []string{"crash", "memcheck", "asan", "lsan", "ubsan", "rss_leak"}
 
 // itsOwn reports whether a file that failed shows something of these kinds that
-// is not expected. How it ended then counts: a run alone that passes would hide it.
+// is not expected. How it ended then counts: a run alone that passes would hide it. A
+// crash of nobody knows whose is in the logs of all that ran beside it.
 func itsOwn(g report.GoalResult) bool {
 	return slices.ContainsFunc(g.Findings, func(f report.Finding) bool {
 		expected := f.Class == report.Expected || f.Class == report.Flaky && f.Rule != ""
-		return !expected && f.Class != report.NotRun && slices.Contains(inside, f.Kind)
+		return !expected && f.Class != report.NotRun && slices.Contains(inside, f.Kind) && !strings.HasSuffix(f.Name, action.Unowned)
 	})
 }
 
