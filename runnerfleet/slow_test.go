@@ -172,3 +172,25 @@ func TestPassesThatTakeLongFindASilentMachine(t *testing.T) {
 		}
 	})
 }
+
+// TestAHeartbeatCountsThoughItsSenderGaveUp: an agent waits ten seconds for an answer.
+func TestAHeartbeatCountsThoughItsSenderGaveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		heard(t, w)
+		w.faults.Set(func(c fleettest.Call) error {
+			if c == (fleettest.Call{Name: "store.UpdateInstance"}) {
+				w.faults.Set(nil)
+				pass(12 * time.Second)
+			}
+			return nil
+		})
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_ = w.agents["r1-b1-a1"].client.Heartbeat(ctx) // it does not wait for the answer
+		if seen := w.instance(t, "r1-b1-a1").SeenAt; !seen.After(began) {
+			t.Errorf("seen at %v, want after %v", seen, began)
+		}
+	})
+}
