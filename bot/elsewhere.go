@@ -18,7 +18,7 @@ const mostElsewhere = 10
 type bad struct {
 	goal, run string
 	as        report.Verdict // "" is not over
-	otherwise bool // it was tested with other options
+	otherwise bool           // it was tested with other options
 }
 
 func (x bad) String() string {
