@@ -106,10 +106,7 @@ func (c ec2Config) open(ctx context.Context, s serveConfig, cat *catalog.Catalog
 		if linkedDynamically(path) {
 			log.Warn("agent needs the C library of the machine it was built on", "arch", a.Name, "agent", path, "reason", "build it with CGO_ENABLED=0, as make does")
 		}
-		arch := ec2.Arch{Image: a.Image, Types: c.Types[a.Name], Spot: c.Spot, Digest: sum, Placement: c.Placement[a.Name]}
-		if a.Name == "linux i386" {
-			arch.Root = image.Root386
-		}
+		arch := ec2.Arch{Image: a.Image, Types: c.Types[a.Name], Spot: c.Spot, Digest: sum, Root: image.RootOf(a.Name), Placement: c.Placement[a.Name]}
 		if image := c.Images[a.Name]; image != "" {
 			arch.Image = image
 		}

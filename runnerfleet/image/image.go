@@ -25,6 +25,14 @@ const (
 	runnerDir = "/opt/actions-runner"
 )
 
+// RootOf is the system that jobs of an arch enter on its image; "" is the image's own.
+func RootOf(arch string) string {
+	if arch == "linux i386" {
+		return Root386
+	}
+	return ""
+}
+
 // Machine is the machine that this program runs on, as root, and what is made of it.
 // All fields but Self are required.
 type Machine struct {

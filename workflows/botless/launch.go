@@ -121,12 +121,9 @@ func (j Job) ec2Launcher(ctx context.Context, r run) (launcher, error) {
 
 // machinesOf is what the job's variables say of an arch's machines, or the catalog does.
 func machinesOf(a catalog.Arch) ec2.Arch {
-	arch := ec2.Arch{Image: cmp.Or(os.Getenv("ORTEST_IMAGE"), a.Image), Types: words("ORTEST_TYPES"), Digest: os.Getenv("ORTEST_AGENT_SHA256")}
+	arch := ec2.Arch{Image: cmp.Or(os.Getenv("ORTEST_IMAGE"), a.Image), Types: words("ORTEST_TYPES"), Digest: os.Getenv("ORTEST_AGENT_SHA256"), Root: image.RootOf(a.Name)}
 	if len(arch.Types) == 0 {
 		arch.Types = a.Alike()
-	}
-	if a.Name == "linux i386" {
-		arch.Root = image.Root386
 	}
 	return arch
 }
