@@ -54,28 +54,8 @@ func TestWhatNobodyCouldHearIsNoSilence(t *testing.T) {
 			w.once(t)
 			w.faults.Set(nil)
 		}},
-		{"the database does not answer for five minutes", func(t *testing.T, w *world) {
-			w.work.Add(runnerfleet.Bucket{ID: "r1/b2"}, "p2")
-			w.faults.Set(func(c fleettest.Call) error {
-				if c == (fleettest.Call{Name: "store.UpdateInstance"}) {
-					w.faults.Set(nil)
-					pass(5 * time.Minute)
-				}
-				return nil
-			})
-			w.once(t)
-		}},
-		{"the database does not answer for five minutes when another machine is meant", func(t *testing.T, w *world) {
-			w.work.Add(runnerfleet.Bucket{ID: "r1/b2"}, "p2")
-			w.faults.Set(func(c fleettest.Call) error {
-				if c == (fleettest.Call{Name: "store.AddInstance"}) {
-					w.faults.Set(nil)
-					pass(5 * time.Minute)
-				}
-				return nil
-			})
-			w.once(t)
-		}},
+		{"the database does not answer for five minutes", hangs("store.UpdateInstance")},
+		{"the database does not answer for five minutes when another machine is meant", hangs("store.AddInstance")},
 		{"the clock is set forward by half an hour", func(t *testing.T, w *world) { w.set(30 * time.Minute) }},
 		{"the clock is set back by an hour", func(t *testing.T, w *world) { w.set(-time.Hour) }},
 		{"the clock is set back by a day", func(t *testing.T, w *world) { w.set(-24 * time.Hour) }},
@@ -111,6 +91,21 @@ func TestWhatNobodyCouldHearIsNoSilence(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// hangs is a call to the database that takes five minutes, in a pass that has a machine to launch.
+func hangs(call string) func(t *testing.T, w *world) {
+	return func(t *testing.T, w *world) {
+		w.work.Add(runnerfleet.Bucket{ID: "r1/b2"}, "p2")
+		w.faults.Set(func(c fleettest.Call) error {
+			if c == (fleettest.Call{Name: call}) {
+				w.faults.Set(nil)
+				pass(5 * time.Minute)
+			}
+			return nil
+		})
+		w.once(t)
 	}
 }
 
