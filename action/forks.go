@@ -137,12 +137,11 @@ func (f *forks) event(m []byte) {
 		return
 	}
 	at := func(field int) int { return int(e.Uint32(m[eventData+4*field:])) }
-	parentProcess, child, childProcess := at(1), at(2), at(3)
-	if child != childProcess {
-		f.parents[child] = childProcess
-	} else {
-		f.parents[child] = parentProcess
+	parent, child, process := at(1), at(2), at(3)
+	if child != process {
+		parent = process
 	}
+	f.parents[child] = parent
 }
 
 // elsewhere tells that a process descends from another than root. Of one that is gone it
